@@ -1,0 +1,52 @@
+# make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
+.DEFAULT_GOAL := help
+.PHONY: help setup broker demo test check format requirements image image-test
+
+PYTHON := .venv/bin/python
+IMAGE ?= callmq:dev
+ENGINE ?= $(shell command -v docker || command -v podman || command -v buildah)
+export PYTHONPATH := deploy
+export UV_CUSTOM_COMPILE_COMMAND := make requirements
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate $(UPGRADE)
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+setup: ## .venv with the pinned requirements
+	@sh deploy/setup.sh
+
+broker: setup ## RabbitMQ by apt-get where it is missing and the rights allow; a failure only in CI
+	@$(PYTHON) -m callmq_demo.install || { [ "$$CI" != true ] && echo "Tests that need RabbitMQ will be skipped." >&2; }
+
+demo: setup ## the demo; its options in ARGS="..."
+	@$(PYTHON) -m callmq_demo $(ARGS)
+
+test: broker ## all tests but the image's; pytest's options in ARGS="..."
+	@$(PYTHON) -m pytest -m "not image" $(ARGS)
+
+check: setup ## lint, format, types, import law, house rules, Dockerfile
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --quiet --check
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo >.venv/import-law.log || { cat .venv/import-law.log; false; }
+	@$(PYTHON) -m pytest -q tests/unit/test_house.py
+	@.venv/bin/hadolint Dockerfile
+	@echo "check: all well"
+
+format: setup ## let ruff write
+	@.venv/bin/ruff check --quiet --fix-only
+	@.venv/bin/ruff format --quiet
+
+requirements: setup ## pin again what pyproject.toml asks for; UPGRADE=--upgrade for the newest
+	@$(COMPILE) --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@$(COMPILE) --extra worker --extra redis --extra postgres -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
+
+image: ## the container image, as IMAGE=callmq:dev
+	@[ -n "$(ENGINE)" ] || { echo "make image needs docker, podman or buildah." >&2; exit 1; }
+	@$(ENGINE) build --tag $(IMAGE) .
+
+image-test: setup ## build the image for real on a base made here, without an engine or a registry of images; needs root
+	@$(PYTHON) -m callmq_demo.install buildah debootstrap
+	@CI=true $(PYTHON) -m pytest -m image $(ARGS)

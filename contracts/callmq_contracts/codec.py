@@ -1,0 +1,115 @@
+"""Bytes to a command, or to a rejection that says all that is wrong. Never raises."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from callmq_contracts.catalog import CATALOG, Entry
+from callmq_contracts.command import Command, Rejected
+from callmq_contracts.findings import findings
+from callmq_contracts.formats import is_call_id
+from callmq_contracts.leniency import ALL_LENIENCIES, Mended, mended
+from callmq_contracts.problem import MAX_ERRORS, FieldCode, FieldError, Problem, ProblemCode
+from callmq_contracts.shapes import declared_keys
+from callmq_contracts.text import MAX_BODY_BYTES, parse
+
+__all__ = ["MAX_BODY_BYTES", "decode"]
+
+_WIDE: Final = 3 * MAX_ERRORS
+_DECLARED: Final = declared_keys()
+
+
+def decode(body: bytes, *, key: str | None = None, leniencies: frozenset[str] = ALL_LENIENCIES) -> Command | Rejected:
+    """Return the command that ``body`` is, or why it is none.
+
+    ``key`` is the idempotency key, from which a missing control id is derived. ``leniencies`` are those switched on.
+    """
+    document = parse(body)
+    if isinstance(document, Problem):
+        return Rejected(document)
+    name = document.get("command")
+    if not isinstance(name, str):
+        return Rejected(_without_name(document))
+    entry = CATALOG.get(name)
+    if entry is None:
+        return Rejected(Problem(ProblemCode.UNKNOWN_COMMAND, "There is no command of that name."))
+    lenient = mended(name, document, key, leniencies)
+    error = _judge(entry, lenient.body, wide=body.count(b":") > _WIDE)
+    if error is not None or lenient.faults:
+        return _rejected(entry, lenient, error)
+    return _command(entry, lenient)
+
+
+def _judge(entry: Entry, body: dict[str, Any], *, wide: bool) -> ValidationError | None:
+    """Return what the command's model finds wrong.
+
+    Each unknown key is an error. Of a body with many keys a copy with fewer unknown ones is judged first, since
+    20,000 errors would take longer to make than a hundred to tell.
+    """
+    validate = entry.model.__pydantic_validator__.validate_python
+    try:
+        if wide:
+            validate(_cut(body), by_alias=True, by_name=False)
+        validate(body, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _command(entry: Entry, lenient: Mended) -> Command:
+    params = lenient.body["params"]
+    safety, lifetime = entry.classify(params)
+    return Command(
+        name=entry.name,
+        body=lenient.body,
+        call_id=_call_id(lenient.body),
+        control_id=params.get("control_id"),
+        safety=safety,
+        lifetime=lifetime,
+        order=entry.order,
+        leniencies=lenient.applied,
+    )
+
+
+def _rejected(entry: Entry, lenient: Mended, error: ValidationError | None) -> Rejected:
+    errors = findings(entry.name, lenient, error)
+    problem = Problem(ProblemCode.INVALID_PARAMS, _detail(entry.name, len(errors)), errors)
+    return Rejected(problem, entry.name, _call_id(lenient.body))
+
+
+def _detail(name: str, count: int) -> str:
+    match count:
+        case 1:
+            return f"The body is not a valid {name}: one error."
+        case _ if count < MAX_ERRORS:
+            return f"The body is not a valid {name}: {count} errors."
+        case _:
+            return f"The body is not a valid {name}: the first {MAX_ERRORS} errors are listed."
+
+
+def _without_name(document: Mapping[str, Any]) -> Problem:
+    if "command" in document:
+        error = FieldError("command", FieldCode.WRONG_TYPE, "must be text")
+    else:
+        error = FieldError("command", FieldCode.MISSING, "is required")
+    return Problem(ProblemCode.INVALID_PARAMS, "The body names no command.", (error,))
+
+
+def _call_id(body: Mapping[str, Any]) -> str | None:
+    """Return the call id in lower case, where it is one."""
+    params = body.get("params")
+    found = params.get("id") if body["command"] == "update" and isinstance(params, dict) else body.get("id")
+    return found.lower() if isinstance(found, str) and is_call_id(found) else None
+
+
+def _cut(value: Any) -> Any:
+    """Return a copy in which a wide object keeps every key that any model knows, and a hundred others."""
+    if isinstance(value, list):
+        return [_cut(item) if isinstance(item, dict | list) else item for item in value]
+    kept = value
+    if len(value) > _WIDE:
+        strangers = set(islice((name for name in value if name not in _DECLARED), MAX_ERRORS))
+        kept = {name: item for name, item in value.items() if name in _DECLARED or name in strangers}
+    return {name: _cut(item) if isinstance(item, dict | list) else item for name, item in kept.items()}

@@ -1,0 +1,100 @@
+"""Unions that look before they check: one wrong item gives one precise error.
+
+A union of pydantic's own tries each branch and reports every failure. Here the branch is chosen by what the value
+shows (its JSON type, its ``type``, or which key is there), and only that branch judges.
+"""
+
+import re
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+_UNDECIDED: Final = "<?>"
+TAG: Final = re.compile(r"^<[a-z_?]+>$")  # tags stand in pydantic's locations; the codec takes them out
+
+_NAMES: Final[dict[str, type | tuple[type, ...]]] = {"text": str, "list": list, "object": (dict, BaseModel)}
+
+
+class _Chosen:
+    """What the three choices share: they say a tag for a value, in the order of the union's branches."""
+
+    def __init__(self, *names: str) -> None:
+        """Name the branches, in the union's order."""
+        self.names = names
+
+    def tag(self, value: Any) -> str:
+        """Return the tag of the branch that judges ``value``."""
+        raise NotImplementedError
+
+    def undecided(self) -> CoreSchema | None:
+        """Return the schema that judges what shows no branch."""
+        return None
+
+    def refused(self) -> str:
+        """Return the sentence for a value that no branch takes."""
+        return "must be " + " or ".join(_ARTICLES.get(name, name) for name in self.names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return a tagged union of the branches of ``source``."""
+        branches = get_args(source)
+        if len(branches) != len(self.names):
+            raise TypeError(f"{len(branches)} branches for {self.names}")
+        choices: dict[Any, CoreSchema] = {
+            f"<{name}>": handler.generate_schema(branch) for name, branch in zip(self.names, branches, strict=True)
+        }
+        fallback = self.undecided()
+        if fallback is not None:
+            choices[_UNDECIDED] = fallback
+        return core_schema.tagged_union_schema(
+            choices,
+            self.tag,
+            custom_error_type="wrong_type",
+            custom_error_message="{sentence}",
+            custom_error_context={"sentence": self.refused()},
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the branches as ``oneOf``."""
+        choices: dict[str, CoreSchema] = schema["choices"]
+        return {"oneOf": [handler(choice) for tag, choice in choices.items() if tag != _UNDECIDED]}
+
+
+_ARTICLES: Final = {"text": "text", "list": "a list", "object": "an object"}
+
+
+class ByShape(_Chosen):
+    """Chooses by JSON type: ``text``, ``list`` or ``object``."""
+
+    def tag(self, value: Any) -> str:
+        """Return the tag of the value's JSON type."""
+        for name in self.names:
+            if isinstance(value, _NAMES[name]):
+                return f"<{name}>"
+        return _UNDECIDED
+
+
+class ByType(_Chosen):
+    """Chooses by the word in ``type``. Without a known word, only ``type`` is complained of."""
+
+    def tag(self, value: Any) -> str:
+        """Return the tag of the word in ``type``."""
+        word = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+        return f"<{word}>" if isinstance(word, str) and word in self.names else _UNDECIDED
+
+    def undecided(self) -> CoreSchema:
+        """Return an object of which only ``type`` is looked at."""
+        known = core_schema.typed_dict_field(core_schema.literal_schema(list(self.names)))
+        return core_schema.typed_dict_schema({"type": known}, extra_behavior="ignore")
+
+
+class ByKey(_Chosen):
+    """Chooses by which key is there. Without any, the first branch says what it misses."""
+
+    def tag(self, value: Any) -> str:
+        """Return the tag of the first key that is there."""
+        for name in self.names:
+            if name in value if isinstance(value, dict) else isinstance(value, BaseModel) and hasattr(value, name):
+                return f"<{name}>"
+        return f"<{self.names[0]}>"

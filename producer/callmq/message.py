@@ -1,0 +1,193 @@
+"""From what a caller says to what is published: body, routing key and headers, checked before anything is sent."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypedDict
+
+import orjson
+from pamqp import encode
+
+from callmq.errors import InvalidCommandError
+from callmq_contracts import envelope
+from callmq_contracts.codec import judge
+from callmq_contracts.command import Rejected, Safety
+from callmq_contracts.formats import is_call_id
+from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
+from callmq_contracts.reply import iso_time
+from callmq_contracts.shapes import Body
+from callmq_contracts.text import parse
+
+_MAX_ROUTING_KEY: Final = 255
+_SHORTSTR: Final = 255
+
+HeaderValue: TypeAlias = str | int | bool
+AnyBody: TypeAlias = Mapping[str, Any] | bytes | Body
+
+
+class Options(TypedDict, total=False):
+    """What may be said about one command besides its body and key.
+
+    ``expires_at``: an aware datetime, RFC 3339 text or integer milliseconds since the epoch. ``account``: the name
+    of a configured account. ``call_id``: taken from the body where absent. ``reply_to``: a queue that gets the reply
+    too. ``headers``: further AMQP headers. ``validate``: check the body here first; the default is True but for
+    bytes.
+    """
+
+    expires_at: datetime | str | int | None
+    account: str | None
+    campaign: str | None
+    call_id: str | None
+    reply_to: str | None
+    correlation_id: str | None
+    headers: Mapping[str, HeaderValue] | None
+    validate: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One command to publish, for ``send_many``: a body (dict, model, or bytes that go out as they are) and its key.
+
+    The fields are those of `Options`.
+    """
+
+    body: AnyBody
+    key: str | None = None
+    expires_at: datetime | str | int | None = None
+    account: str | None = None
+    campaign: str | None = None
+    call_id: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    headers: Mapping[str, HeaderValue] | None = None
+    validate: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that is ready: what is published, and nothing that still has to be decided. ``timestamp`` in s."""
+
+    body: bytes = field(repr=False)
+    routing_key: str
+    headers: Mapping[str, Any] = field(repr=False)
+    key: str | None = field(repr=False)
+    timestamp: float
+    app_id: str | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    call_id: str | None = None
+
+
+def new_id() -> str:
+    """Return a fresh random id (UUID version 4)."""
+    return str(uuid.uuid4())
+
+
+def prepare(message: Message, app_id: str | None) -> Outgoing:
+    """Check a message and return what to publish; raises `InvalidCommandError`. The body's bytes are not changed."""
+    body = _bytes_of(message.body)
+    document = parse(body)
+    if isinstance(document, Problem):
+        raise InvalidCommandError(document)
+    if message.validate if message.validate is not None else not isinstance(message.body, bytes):
+        _validate(document, message.key)
+    command, call_id = _routing(document)
+    headers = _headers(message, call_id)
+    outgoing = Outgoing(
+        body=body,
+        routing_key=command,
+        headers=headers,
+        key=message.key,
+        timestamp=time.time(),
+        app_id=app_id,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        call_id=call_id,
+    )
+    _check_envelope(outgoing)
+    return outgoing
+
+
+def _bytes_of(body: AnyBody) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    try:
+        return body.wire() if isinstance(body, Body) else orjson.dumps(dict(body))
+    except TypeError as error:
+        raise _invalid(ProblemCode.MALFORMED, "The body holds something that JSON has no form for.") from error
+
+
+def _validate(document: dict[str, Any], key: str | None) -> None:
+    decoded = judge(document, key=key)
+    if isinstance(decoded, Rejected):
+        raise InvalidCommandError(decoded.problem)
+    if key is None and decoded.safety in {Safety.UNSAFE, Safety.GUARDED}:
+        detail = f"'{decoded.name}' needs an idempotency key: the name of your intention, so that it acts only once."
+        raise _invalid(ProblemCode.MISSING_IDEMPOTENCY_KEY, f"{detail} Client.new_key() makes one.")
+
+
+def _routing(document: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the command's name and its call id, which need not be right where nothing was validated."""
+    command = document.get("command")
+    if not isinstance(command, str) or not 0 < len(command.encode()) <= _MAX_ROUTING_KEY:
+        raise _invalid(ProblemCode.MALFORMED, "The body must be an object with a 'command' of 1 to 255 bytes.")
+    holder = document.get("params") if command == "update" else document
+    call_id = holder.get("id") if isinstance(holder, dict) else None
+    return command, call_id.lower() if isinstance(call_id, str) else None
+
+
+def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
+    headers: dict[str, Any] = dict(message.headers or {})
+    try:
+        encode.field_table(headers)
+    except (TypeError, ValueError) as error:
+        raise _invalid(ProblemCode.INVALID_HEADER, "A header's name or value has no form in AMQP.") from error
+    own = {
+        envelope.IDEMPOTENCY_KEY: message.key,
+        envelope.EXPIRES_AT: _moment(message.expires_at),
+        envelope.ACCOUNT: message.account,
+        envelope.CAMPAIGN: message.campaign,
+        envelope.CALL_ID: message.call_id,
+    }
+    headers.update((name, value) for name, value in own.items() if value is not None)
+    stated = headers.get(envelope.CALL_ID)
+    if isinstance(stated, str) and call_id is not None and stated.lower() != call_id:
+        raise _invalid(ProblemCode.CALL_ID_MISMATCH, "call_id differs from the call id of the body.")
+    if stated is None and call_id is not None and is_call_id(call_id):
+        headers[envelope.CALL_ID] = call_id
+    return headers
+
+
+def _moment(value: datetime | str | int | None) -> str | int | None:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise _fault(envelope.EXPIRES_AT, "must be a time with a zone.")
+    return iso_time(value.timestamp())
+
+
+def _check_envelope(outgoing: Outgoing) -> None:
+    """Read the headers as the worker will."""
+    _, problem = envelope.read_envelope(
+        envelope.Properties(
+            routing_key=outgoing.routing_key,
+            reply_to=outgoing.reply_to,
+            headers=outgoing.headers,
+        )
+    )
+    if problem is not None:
+        raise InvalidCommandError(problem)
+    correlation_id = outgoing.correlation_id
+    if correlation_id is not None and not 0 < len(correlation_id.encode()) <= _SHORTSTR:
+        raise _fault("correlation_id", "must be 1 to 255 bytes.")
+
+
+def _invalid(code: ProblemCode, detail: str, errors: tuple[FieldError, ...] = ()) -> InvalidCommandError:
+    return InvalidCommandError(Problem(code, detail, errors))
+
+
+def _fault(name: str, rule: str) -> InvalidCommandError:
+    error = FieldError(name, FieldCode.BAD_FORMAT, f"'{name}' {rule}")
+    return _invalid(ProblemCode.INVALID_HEADER, f"Headers or properties that can't be read: {name}.", (error,))

@@ -1,0 +1,189 @@
+"""The way to the endpoint, through httpx's transport: what left, and what came back, is known for certain."""
+
+import asyncio
+import email.utils
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from callmq_worker.core import spans
+from callmq_worker.core.outcome import Answer, Answered, NoAnswer, NotSent, Withheld
+from callmq_worker.ports import Clock, Leave, Observer, Request
+
+CONNECT_TIMEOUT: Final = 5.0
+MAX_ANSWER_BYTES: Final = 1_048_576
+IDLE_SECONDS: Final = 5.0
+LEAVING: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
+_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (httpx.ConnectTimeout, "connect time-out"),
+    (httpx.PoolTimeout, "no free connection in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.ReadTimeout, "no answer in time"),
+    (httpx.WriteTimeout, "not taken in time"),
+    (httpx.RemoteProtocolError, "answer broke off or was no HTTP"),
+    (httpx.ReadError, "connection reset"),
+    (httpx.WriteError, "connection reset"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where one account's commands go, and as whom. ``authorization`` is the whole header and is never printed."""
+
+    name: str
+    url: str
+    authorization: str = field(repr=False)
+
+
+class _WithheldError(Exception):
+    """Raised inside the transport to stop a request before its first byte."""
+
+
+@dataclass(slots=True)
+class _Passage:
+    """What is known of one request on its way."""
+
+    leave: Leave
+    asked: bool = False
+    left: bool = False
+
+    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event in LEAVING and not self.asked:
+            self.asked = True
+            if not await self.leave():
+                raise _WithheldError
+            self.left = True
+
+
+class HttpDispatcher:
+    """Sends commands with httpx. Unsafe ones use a fresh connection each, since an idle one may be closing unseen."""
+
+    def __init__(self, accounts: Mapping[str, Account], concurrency: int, clock: Clock, observer: Observer) -> None:
+        self._accounts = dict(accounts)
+        self._clock = clock
+        self._observer = observer
+        context = ssl.create_default_context()
+        self._fresh = _transport(context, concurrency, keep=0)
+        self._reused = _transport(context, concurrency, keep=concurrency)
+
+    async def dispatch(self, request: Request, leave: Leave) -> Answer:
+        """Send once and say what is known. Raises only for cancellation."""
+        account = self._accounts[request.account]
+        passage = _Passage(leave)
+        name, attributes = spans.request(account.url, request.resend)
+        with self._observer.span(name, "client", attributes) as span:
+            answer = await self._send(request, account, passage)
+            known, error = spans.answer(answer)
+            for attribute, value in known.items():
+                span.set(attribute, value)
+            if error is not None:
+                span.fail(error)
+            return answer
+
+    async def _send(self, request: Request, account: Account, passage: _Passage) -> Answer:
+        outgoing = self._outgoing(request, account, passage)
+        transport = self._fresh if request.fresh else self._reused
+        response = None
+        try:
+            async with asyncio.timeout(request.deadline):
+                response = await transport.handle_async_request(outgoing)
+                response.request = outgoing
+                document, whole = await _read(response)
+                return self._answered(response, document, whole=whole)
+        except _WithheldError:
+            return Withheld()
+        except TimeoutError:
+            return self._ended(response, passage, "no answer in time")
+        except (httpx.HTTPError, OSError, ssl.SSLError) as error:
+            return self._ended(response, passage, _reason(error))
+        finally:
+            if response is not None:
+                await _close(response)
+
+    def _ended(self, response: httpx.Response | None, passage: _Passage, reason: str) -> Answer:
+        if response is not None:
+            return self._answered(response, None, whole=False)
+        return NoAnswer(reason) if passage.left else NotSent(reason)
+
+    def _answered(self, response: httpx.Response, document: Any, *, whole: bool) -> Answered:
+        retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
+        return Answered(response.status_code, document, retry_after, whole)
+
+    def _outgoing(self, request: Request, account: Account, passage: _Passage) -> httpx.Request:
+        headers = {
+            "Authorization": account.authorization,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "callmq",
+            **self._observer.headers(),
+        }
+        if request.key is not None:
+            escaped = request.key.replace("\\", "\\\\").replace('"', '\\"')
+            headers["Idempotency-Key"] = f'"{escaped}"'
+        limits = {
+            "connect": CONNECT_TIMEOUT,
+            "read": request.deadline,
+            "write": request.deadline,
+            "pool": request.deadline,
+        }
+        extensions = {"timeout": limits, "trace": passage.trace}
+        return httpx.Request("POST", account.url, headers=headers, content=request.body, extensions=extensions)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._fresh.aclose()
+        await self._reused.aclose()
+
+
+def _transport(context: ssl.SSLContext, concurrency: int, *, keep: int) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=keep, keepalive_expiry=IDLE_SECONDS)
+    return httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, retries=0)
+
+
+async def _read(response: httpx.Response) -> tuple[Any, bool]:
+    """Return the answer's JSON, if it is any, and whether the body came whole. An encoded body is left alone."""
+    chunks, size = [], 0
+    try:
+        async for chunk in response.aiter_raw():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                return None, False
+    except httpx.HTTPError:
+        return None, False
+    if "content-encoding" in response.headers:
+        return None, True
+    try:
+        return orjson.loads(b"".join(chunks)), True
+    except orjson.JSONDecodeError:
+        return None, True
+
+
+async def _close(response: httpx.Response) -> None:
+    try:
+        await response.aclose()
+    except (httpx.HTTPError, OSError, RuntimeError):
+        return  # what it said is known already
+
+
+def _reason(error: Exception) -> str:
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), type(error).__name__)
+
+
+def parse_retry_after(text: str | None, now: float) -> float | None:
+    """Return seconds from now for delta-seconds or an HTTP date; None where it is neither or negative."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:12]), 10**9))
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        return max(0.0, moment.timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,118 @@
+"""Where the broker and the endpoint are, and as whom: the settings that carry credentials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from callmq_worker.reading import Reading
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+ENDPOINT_PATH: Final = "/api/calling/calls"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """One account of the platform. Token and project never show in a repr."""
+
+    name: str
+    url: str
+    project_id: str = field(repr=False)
+    api_token: str = field(repr=False)
+
+
+def read_accounts(r: Reading, document: Mapping[str, Any]) -> tuple[AccountSettings, ...]:
+    """Return the default account of SIGNALWIRE_* and those of the TOML file."""
+    endpoint = r.text("CALLMQ_ENDPOINT_URL")
+    accounts = []
+    words = {n: r.text(f"SIGNALWIRE_{n}") for n in ("SPACE", "PROJECT_ID", "API_TOKEN")}
+    listed = document.get("accounts", {})
+    if not isinstance(listed, Mapping):
+        r.fault("accounts", "must be a table of tables in the file that CALLMQ_CONFIG names.")
+        listed = {}
+    if any(words.values()) or "default" not in listed:
+        for name in ("PROJECT_ID", "API_TOKEN"):
+            if not words[name]:
+                r.fault(f"SIGNALWIRE_{name}", "is not set.")
+        if not words["SPACE"] and not endpoint:
+            r.fault("SIGNALWIRE_SPACE", "is not set (or set CALLMQ_ENDPOINT_URL).")
+        url = _endpoint(r, endpoint, words["SPACE"] or "")
+        accounts.append(AccountSettings("default", url, words["PROJECT_ID"] or "", words["API_TOKEN"] or ""))
+    for name, entry in listed.items():
+        if name == "default" and accounts:
+            r.fault("accounts.default", "is given twice, in the file and by SIGNALWIRE_*; keep one.")
+            continue
+        accounts.append(_listed_account(r, str(name), entry, endpoint))
+    return tuple(accounts)
+
+
+def _listed_account(r: Reading, name: str, entry: Any, endpoint: str | None) -> AccountSettings:
+    own = Reading({}, {})
+    values = {}
+    for word in ("space", "project_id", "api_token"):
+        value = entry.get(word) if isinstance(entry, Mapping) else None
+        path = entry.get(f"{word}_file") if isinstance(entry, Mapping) else None
+        if isinstance(path, str):
+            value = own.content(f"accounts.{name}.{word}", path)
+        if not isinstance(value, str) and not (word == "space" and endpoint):
+            r.fault(f"accounts.{name}.{word}", "is not set.")
+        values[word] = value if isinstance(value, str) else ""
+    r.errors += own.errors
+    url = _endpoint(r, endpoint, values["space"])
+    return AccountSettings(name, url, values["project_id"], values["api_token"])
+
+
+def _endpoint(r: Reading, endpoint: str | None, space: str) -> str:
+    if not endpoint:
+        host = space if "." in space else f"{space}.signalwire.com"
+        if space and not all(c.isalnum() or c in "-." for c in host):
+            r.fault("SIGNALWIRE_SPACE", "must be the Space's name, such as example or example.signalwire.com.")
+        return f"https://{host}{ENDPOINT_PATH}"
+    try:
+        parts = urlsplit(endpoint)
+        plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+        good = (parts.scheme == "https" or plain) and bool(parts.hostname) and parts.username is None
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        r.fault("CALLMQ_ENDPOINT_URL", "must be https:// (http:// only for loopback) with a host and no user in it.")
+    return endpoint
+
+
+def read_amqp_urls(r: Reading) -> tuple[str, ...]:
+    """Return the broker's URLs."""
+    text = r.text("CALLMQ_AMQP_URL")
+    if not text:
+        r.fault(
+            "CALLMQ_AMQP_URL", "is not set: amqp://user:password@host:5672/vhost (commas between hosts of a cluster)."
+        )
+        return ()
+    urls = cluster_urls(text)
+    if not urls:
+        r.fault("CALLMQ_AMQP_URL", "must be amqp:// or amqps:// with a host.")
+    return urls
+
+
+def cluster_urls(text: str) -> tuple[str, ...]:
+    """Return one URL a host of ``amqp://user:password@a:5672,b:5672/vhost`` or of a comma-separated list of URLs."""
+    words = [w.strip() for w in text.split(",") if w.strip()]
+    if not words:
+        return ()
+    try:
+        last = urlsplit(words[-1] if "://" in words[-1] else f"amqp://{words[-1]}")
+        first = urlsplit(words[0])
+        tail = f"{last.path}?{last.query}" if last.query else last.path
+        user = f"{first.netloc.rpartition('@')[0]}@" if "@" in first.netloc else ""
+        urls = []
+        for word in words:
+            parts = urlsplit(
+                word if "://" in word else f"{first.scheme}://{user}{word.split('/', 1)[0].split('?', 1)[0]}"
+            )
+            if parts.scheme not in ("amqp", "amqps") or not parts.hostname or (parts.port or 1) < 1:
+                return ()
+            own = "://" in word and (parts.path or parts.query)
+            urls.append(parts.geturl() if own else f"{parts.scheme}://{parts.netloc}{tail}")
+    except ValueError:
+        return ()
+    return tuple(urls)

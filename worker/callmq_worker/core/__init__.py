@@ -1,0 +1,1 @@
+"""Decisions as pure functions over frozen values: no await, clock, chance, log or environment."""

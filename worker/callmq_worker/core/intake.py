@@ -1,0 +1,84 @@
+"""From bytes and properties to a command that may be weighed, or to the reason why not."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from callmq_contracts.codec import decode
+from callmq_contracts.command import Command, Rejected, Safety
+from callmq_contracts.envelope import Envelope, Properties, read_envelope
+from callmq_contracts.problem import Problem, ProblemCode
+
+Decode = Callable[..., Command | Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this worker accepts."""
+
+    accounts: frozenset[str]
+    leniencies: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A command with its envelope. Times in seconds since the epoch."""
+
+    command: Command
+    envelope: Envelope
+    received_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that will never be a command: the problem, and what could be read. ``digest`` names the message."""
+
+    rejected: Rejected
+    envelope: Envelope
+    received_at: float
+    digest: str
+
+
+def read(body: bytes, properties: Properties, received_at: float, rules: Rules) -> Accepted | Refusal:
+    """Judge one message by its contract: first what surrounds the body, then the body, then both together."""
+    envelope, problem = read_envelope(properties)
+    first_received = envelope.first_received_at if envelope.first_received_at is not None else received_at
+
+    def refuse(rejected: Rejected) -> Refusal:
+        return Refusal(rejected, envelope, first_received, digest(body, properties))
+
+    if problem is not None and problem.code is ProblemCode.WRONG_CONTENT_TYPE:
+        return refuse(Rejected(problem))
+    decoded = decode(body, key=envelope.key, leniencies=rules.leniencies)
+    if problem is not None:
+        name = decoded.name if isinstance(decoded, Command) else decoded.command
+        return refuse(Rejected(problem, name, decoded.call_id))
+    if isinstance(decoded, Rejected):
+        return refuse(decoded)
+    problem = _disagreement(decoded, envelope, rules)
+    if problem is not None:
+        return refuse(Rejected(problem, decoded.name, decoded.call_id))
+    return Accepted(decoded, envelope, first_received, envelope.deadline(first_received, decoded.lifetime))
+
+
+def _disagreement(command: Command, envelope: Envelope, rules: Rules) -> Problem | None:
+    if envelope.key is None and command.safety in (Safety.UNSAFE, Safety.GUARDED):
+        detail = f"'{command.name}' could act twice: it needs the header 'idempotency-key'."
+        return Problem(ProblemCode.MISSING_IDEMPOTENCY_KEY, detail)
+    if envelope.routing_key != command.name:
+        detail = f"The routing key must be the body's command, '{command.name}'."
+        return Problem(ProblemCode.ROUTING_KEY_MISMATCH, detail)
+    if envelope.call_id is not None and envelope.call_id != command.call_id:
+        return Problem(ProblemCode.CALL_ID_MISMATCH, "The header 'call-id' must be the body's call id.")
+    if envelope.account not in rules.accounts:
+        detail = "The header 'account' names an account that this worker does not have."
+        return Problem(ProblemCode.UNKNOWN_ACCOUNT, detail)
+    return None
+
+
+def digest(body: bytes, properties: Properties) -> str:
+    """Return a name of this very message: body, routing key and correlation id."""
+    h = hashlib.sha256(body)
+    h.update(f"\x1f{properties.routing_key}\x1f{properties.correlation_id}\x1f{properties.message_id}".encode())
+    return h.hexdigest()

@@ -1,0 +1,141 @@
+"""What is published for a settlement: derived from the reply alone, so that every repetition derives the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from callmq_contracts import envelope as wire
+from callmq_contracts.envelope import Envelope, Properties
+from callmq_contracts.names import Names
+from callmq_contracts.reply import REPLY_TYPE, OutcomeName, routing_key
+from callmq_worker.core.retry import Tier
+from callmq_worker.core.settle import Past
+
+MAX_COPY_BYTES: Final = 262_144
+_COPIED_HEADERS: Final = (
+    wire.IDEMPOTENCY_KEY,
+    wire.EXPIRES_AT,
+    wire.ACCOUNT,
+    wire.CAMPAIGN,
+    wire.CALL_ID,
+    *wire.TRACE_HEADERS,
+)
+_DEAD: Final = (OutcomeName.REJECTED, OutcomeName.FAILED, OutcomeName.EXPIRED)
+_MAX_HEADER: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message to publish, persistent and confirmed. ``exchange`` "" addresses a queue by its name."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    mandatory: bool = True
+    content_type: str | None = wire.CONTENT_TYPE
+    correlation_id: str | None = None
+    type: str | None = None
+    app_id: str | None = None
+    reply_to: str | None = None
+    timestamp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The message that is being settled, as far as copies of it need it."""
+
+    body: bytes
+    properties: Properties
+    envelope: Envelope
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The publications of one outcome: the reply, its direct copy, and the message's copy where it must be kept."""
+
+    reply: Publication
+    direct: Publication | None
+    kept: Publication | None
+
+
+def answers(names: Names, message: Message, reply: bytes) -> Answers:
+    """Return all publications that a reply's JSON stands for."""
+    document = orjson.loads(reply)
+    envelope = message.envelope
+    key = routing_key(envelope.app_id, document["command"], document["outcome"])
+    correlation_id = envelope.correlation_id or envelope.key
+    public = owed(names, reply, {"routing_key": key, "correlation_id": correlation_id})
+    direct = None
+    if envelope.reply_to:
+        direct = Publication("", envelope.reply_to, reply, correlation_id=correlation_id, type=REPLY_TYPE)
+    return Answers(public, direct, _kept(names, message, document))
+
+
+def owed(names: Names, reply: bytes, address: Mapping[str, Any]) -> Publication:
+    """Return the publication of a reply that is owed."""
+    key, correlation_id = str(address["routing_key"]), address.get("correlation_id")
+    return Publication(names.replies, key, reply, mandatory=False, correlation_id=correlation_id, type=REPLY_TYPE)
+
+
+def _kept(names: Names, message: Message, document: Mapping[str, Any]) -> Publication | None:
+    outcome = OutcomeName(document["outcome"])
+    problem = document["problem"] or {}
+    code = str(problem.get("code", "none"))
+    reason = {
+        "callmq-outcome": outcome.value,
+        "callmq-code": code,
+        "callmq-detail": str(problem.get("detail", "")),
+        "callmq-reply-id": document["reply_id"],
+    }
+    if outcome in _DEAD:
+        return _copy(message, names.dead, f"{outcome.value}.{code}", reason)
+    if outcome is OutcomeName.UNKNOWN:
+        return _copy(message, "", names.unknown, reason)
+    return None
+
+
+def postponed(names: Names, message: Message, tier: Tier, not_before: float, past: Past) -> Publication:
+    """Return the copy that waits in a delay tier. What was counted from its first receipt goes with it."""
+    envelope = message.envelope
+    own: dict[str, Any] = {wire.NOT_BEFORE: int(not_before * 1000)}
+    if past.attempts or past.doubt:
+        own |= {wire.ATTEMPTS: past.attempts, wire.DOUBT: past.doubt}
+    if envelope.time_to_live is not None:
+        start = envelope.published_at if envelope.published_at is not None else message.received_at
+        end = start + envelope.time_to_live
+        own[wire.EXPIRES_AT] = int(1000 * (end if envelope.expires_at is None else min(end, envelope.expires_at)))
+    return _copy(message, names.retry(tier.name), message.properties.routing_key, own)
+
+
+def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> Publication:
+    """Copy body and known headers; broker-made headers (``x-death`` and friends) never travel on."""
+    envelope, properties = message.envelope, message.properties
+    headers = {n: v for n in _COPIED_HEADERS if _portable(v := properties.headers.get(n))}
+    headers |= {wire.RECEIVED_AT: int(message.received_at * 1000), "callmq-routing-key": properties.routing_key}
+    headers |= own
+    body = message.body
+    if len(body) > MAX_COPY_BYTES:
+        headers[wire.TRUNCATED_FROM] = len(body)
+        body = body[:MAX_COPY_BYTES]
+    kind = properties.content_type
+    return Publication(
+        exchange,
+        key,
+        body,
+        headers,
+        content_type=kind if isinstance(kind, str) else None,
+        correlation_id=envelope.correlation_id,
+        app_id=envelope.app_id,
+        reply_to=envelope.reply_to,
+        timestamp=envelope.published_at,
+    )
+
+
+def _portable(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _MAX_HEADER
+    return isinstance(value, bool | int | float)

@@ -1,0 +1,266 @@
+"""How a delivery ends: every way is one of the settlements here, and the engine performs them in one fixed order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias, assert_never
+
+from callmq_contracts.problem import Problem, ProblemCode
+from callmq_contracts.reply import OutcomeName, Reply, reply_id
+from callmq_worker.core.intake import Accepted, Refusal
+from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused, Verdict
+from callmq_worker.core.record import Claim, Spent, Stored
+from callmq_worker.core.redact import redact
+from callmq_worker.core.retry import Due, Situation, next_delay
+
+LEASE_POLL: Final = 1.0
+LEASE_POLL_OLD: Final = 5.0
+SECRET_PARAMS: Final = ("password", "authorization_bearer_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended, before it becomes a reply. ``attempts`` counts those that were dispatched."""
+
+    name: OutcomeName
+    attempts: int
+    problem: Problem | None = None
+    status: int | None = None
+    document: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """Record this outcome, then publish what follows from it, then acknowledge. ``attempt`` is the fencing token."""
+
+    accepted: Accepted
+    outcome: Outcome
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The outcome was recorded before: publish it again, then acknowledge."""
+
+    accepted: Accepted
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """An outcome about the message, or of a command without a key: publish, then acknowledge.
+
+    The engine stamps the reply's ``finished_at``.
+    """
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of earlier attempts of a command without a key."""
+
+    attempts: int = 0
+    doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Come back in ``delay`` seconds: free the claim, publish to a tier (or wait in the lane), acknowledge."""
+
+    delay: float
+    reason: str
+    claim: Claim | None = None
+    doubt: bool = False
+    spare: bool = False
+    ordered: bool = False
+    past: Past = Past()
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Free the claim and put the message back untouched: this worker stops, or can't work."""
+
+    claim: Claim | None = None
+    spare: bool = True
+
+
+Settlement: TypeAlias = Concluded | Repeated | Unrecorded | Postponed | Returned
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that was made. ``attempt`` is the fencing token, ``used`` those that count, this one included."""
+
+    accepted: Accepted
+    attempt: int
+    used: int
+    doubt: bool
+    claim: Claim | None
+
+
+def after(verdict: Verdict, made: Attempt, situation: Situation, probe_interval: float) -> Settlement:
+    """Return how the delivery ends after an attempt with this verdict."""
+    match verdict:
+        case Done(status, document):
+            return conclude(made, Outcome(OutcomeName.SUCCEEDED, made.used, None, status, document))
+        case Refused(status, errors):
+            detail = f"The endpoint refused it with status {status}."
+            problem = Problem(ProblemCode.REFUSED, detail, mask_errors(errors, made.accepted))
+            return conclude(made, Outcome(OutcomeName.REJECTED, made.used, problem, status))
+        case InDoubt(reason, status):
+            return conclude(made, _unknown(made.used, reason, status))
+        case Paused(reason):
+            past = Past(made.used - 1, made.doubt)
+            return Postponed(probe_interval, reason, made.claim, spare=True, ordered=True, past=past)
+        case Again():
+            return _again(verdict, made, situation)
+        case _:
+            assert_never(verdict)
+
+
+def _again(verdict: Again, made: Attempt, situation: Situation) -> Settlement:
+    doubt = made.doubt or verdict.doubt
+    due = next_delay(situation)
+    if isinstance(due, Due):
+        past = Past(made.used, doubt)
+        return Postponed(due.delay, verdict.reason, made.claim, verdict.doubt, ordered=True, past=past)
+    if doubt:
+        return conclude(made, _unknown(made.used, verdict.reason, verdict.status))
+    code = ProblemCode.LIFETIME_EXHAUSTED if due.lifetime else ProblemCode.RETRIES_EXHAUSTED
+    why = "its lifetime leaves no time for another attempt" if due.lifetime else "its attempts are used up"
+    problem = Problem(code, f"Not done ({verdict.reason}), and {why}.")
+    return conclude(made, Outcome(OutcomeName.FAILED, made.used, problem, verdict.status))
+
+
+def spent(accepted: Accepted, found: Spent) -> Concluded:
+    """Return the end of a command for which no attempt may be made any more."""
+    if found.doubt:
+        outcome = _unknown(found.used, "a worker stopped while it was being sent, or an attempt went unanswered", None)
+    elif found.expired and found.used == 0:
+        problem = Problem(ProblemCode.EXPIRED, "Its time had passed before any attempt.")
+        outcome = Outcome(OutcomeName.EXPIRED, 0, problem)
+    elif found.expired:
+        problem = Problem(ProblemCode.LIFETIME_EXHAUSTED, "Not done, and its time has passed.")
+        outcome = Outcome(OutcomeName.FAILED, found.used, problem)
+    else:
+        problem = Problem(ProblemCode.DELIVERY_LIMIT, "Not done: each worker that took it stopped before sending it.")
+        outcome = Outcome(OutcomeName.FAILED, found.used, problem)
+    return Concluded(accepted, outcome, found.attempt)
+
+
+def withheld(made: Attempt, *, expired: bool) -> Settlement:
+    """Return the end of an attempt that was stopped before its first byte."""
+    if not expired:
+        return Postponed(
+            LEASE_POLL, "withheld", made.claim, spare=True, ordered=True, past=Past(made.used - 1, made.doubt)
+        )
+    ended = Spent(made.attempt, made.used - 1, made.doubt, expired=True, received_at=made.accepted.received_at)
+    concluded = spent(made.accepted, ended)
+    return conclude(made, concluded.outcome)
+
+
+def conclude(made: Attempt, outcome: Outcome) -> Settlement:
+    """Return the settlement of a definite outcome: recorded where there is a key."""
+    if made.claim is None:
+        return Unrecorded(keyless_reply(made.accepted, outcome))
+    return Concluded(made.accepted, outcome, made.attempt)
+
+
+def busy(seconds: float, lease: float, *, hold: bool) -> Postponed:
+    """Return the wait for another delivery of the same key: short at first, since most work is short."""
+    delay = LEASE_POLL if lease - seconds < LEASE_POLL_OLD else LEASE_POLL_OLD
+    return Postponed(min(delay, max(seconds, 0.1)) if hold else delay, "in progress", ordered=hold)
+
+
+def _unknown(attempts: int, reason: str, status: int | None) -> Outcome:
+    problem = Problem(ProblemCode.OUTCOME_UNKNOWN, f"It may have been done: {reason}.")
+    return Outcome(OutcomeName.UNKNOWN, attempts, problem, status)
+
+
+def mask_errors(errors: tuple[dict[str, Any], ...], accepted: Accepted) -> tuple[dict[str, Any], ...]:
+    """Return the endpoint's own entries without phone numbers and without secrets of the body."""
+    params = accepted.command.body.get("params")
+    secrets = [v for n in SECRET_PARAMS if isinstance(params, dict) and isinstance(v := params.get(n), str) and v]
+
+    def scrubbed(value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in secrets:
+                value = value.replace(secret, "[redacted]")
+        return value
+
+    return tuple(redact({k: scrubbed(v) for k, v in e.items()}) for e in errors)
+
+
+def reply_builder(
+    accepted: Accepted,
+    outcome: Outcome,
+    received_at: float,
+    finished_at: float,
+) -> Callable[[int], bytes]:
+    """Return the function from sequence to the reply's JSON, for the ledger to call inside its transaction."""
+    envelope = accepted.envelope
+
+    def build(sequence: int) -> bytes:
+        name = reply_id(envelope.account, envelope.key or "", str(sequence))
+        return replace(_reply(accepted, outcome, finished_at), reply_id=name, received_at=received_at).dump()
+
+    return build
+
+
+def keyless_reply(accepted: Accepted, outcome: Outcome) -> Reply:
+    """Return the reply of a command without a key; its id comes from the message."""
+    name = reply_id(accepted.envelope.account, "", accepted.envelope.message_id or "", accepted.command.wire().hex())
+    return replace(_reply(accepted, outcome), reply_id=name)
+
+
+def _reply(accepted: Accepted, outcome: Outcome, finished_at: float = 0.0) -> Reply:
+    command, envelope = accepted.command, accepted.envelope
+    return Reply(
+        reply_id="",
+        idempotency_key=envelope.key,
+        command=command.name,
+        outcome=outcome.name,
+        received_at=accepted.received_at,
+        finished_at=finished_at,
+        call_id=command.call_id or _new_call_id(outcome.document),
+        control_id=command.control_id,
+        account=envelope.account,
+        campaign=envelope.campaign,
+        http_status=outcome.status,
+        response=outcome.document,
+        problem=outcome.problem,
+        leniencies=command.leniencies,
+        attempts=outcome.attempts,
+    )
+
+
+def _new_call_id(document: Any) -> str | None:
+    name = document.get("id") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def rejection(refusal: Refusal) -> Unrecorded:
+    """Return the settlement of a message that did not keep its contract."""
+    envelope, rejected = refusal.envelope, refusal.rejected
+    reply = Reply(
+        reply_id=reply_id(envelope.account, envelope.key or "", "rejected", refusal.digest),
+        idempotency_key=envelope.key,
+        command=rejected.command,
+        outcome=OutcomeName.REJECTED,
+        received_at=refusal.received_at,
+        finished_at=0.0,
+        call_id=rejected.call_id,
+        account=envelope.account,
+        campaign=envelope.campaign,
+        problem=rejected.problem,
+    )
+    return Unrecorded(reply)
+
+
+def conflict(accepted: Accepted, digest: str) -> Unrecorded:
+    """Return the settlement of a known key that came with another body."""
+    problem = Problem(ProblemCode.IDEMPOTENCY_CONFLICT, "This idempotency key was used for another body.")
+    outcome = Outcome(OutcomeName.REJECTED, 0, problem)
+    envelope = accepted.envelope
+    name = reply_id(envelope.account, envelope.key or "", "conflict", digest)
+    return Unrecorded(replace(_reply(accepted, outcome), reply_id=name))

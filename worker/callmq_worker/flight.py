@@ -1,0 +1,176 @@
+"""Deliveries in flight: each in a task of its own, in the order of its call, within the permitted concurrency."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Final
+
+from callmq_contracts.command import Order
+from callmq_worker.core import spans
+from callmq_worker.core.intake import Accepted
+from callmq_worker.core.order import CallOrder
+from callmq_worker.core.settle import Postponed, Returned, Settlement
+from callmq_worker.engine import Engine, Situated
+from callmq_worker.ports import Clock, Delivery, LedgerAwayError, Observer
+from callmq_worker.settler import Settler
+
+LOG = logging.getLogger("callmq.flight")
+LONGEST_HOLD: Final = 60.0
+FAULT_PAUSE: Final = 1.0
+DIAL_LANE: Final = "dial"
+
+
+class Permits:
+    """At most ``concurrency`` at a time, dials at most three quarters of it, so that live calls never wait for them."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.dials = max(1, concurrency - concurrency // 4)
+        self._all = asyncio.Semaphore(concurrency)
+        self._dials = asyncio.Semaphore(self.dials)
+
+    @contextlib.asynccontextmanager
+    async def one(self, lane: str) -> AsyncIterator[None]:
+        """Hold one permit of a lane."""
+        async with contextlib.AsyncExitStack() as stack:
+            if lane == DIAL_LANE:
+                await stack.enter_async_context(self._dials)
+            await stack.enter_async_context(self._all)
+            yield
+
+
+class Flight:
+    """Carries deliveries to their settlement. ``changed`` is called whenever the runner should look again."""
+
+    def __init__(self, engine: Engine, settler: Settler, permits: Permits, changed: Callable[[], None]) -> None:
+        self._engine = engine
+        self._settler = settler
+        self._permits = permits
+        self._changed = changed
+        self._clock: Clock = engine.tools.clock
+        self._observer: Observer = engine.tools.observer
+        self._order: CallOrder[asyncio.Event] = CallOrder()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recall = asyncio.Event()
+        self.ledger_fault: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def take(self, delivery: Delivery, *, ordered: bool) -> None:
+        """Take over a delivery; returns at once, since the broker's client cancels its own callbacks."""
+        task = asyncio.get_running_loop().create_task(self._carry(delivery, ordered=ordered))
+        self._tasks.add(task)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed()
+
+    async def land(self, grace: float | None) -> bool:
+        """Give back what has not begun, and wait for the rest. False: the grace in seconds was too short."""
+        self._recall.set()
+        try:
+            async with asyncio.timeout(grace):
+                while self._tasks:
+                    await asyncio.wait(set(self._tasks))
+        except TimeoutError:
+            return False
+        finally:
+            self._recall.clear()
+        return True
+
+    async def abandon(self) -> None:
+        """Stop now. What was being sent is found in the ledger by whoever gets the message next."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry(self, delivery: Delivery, *, ordered: bool) -> None:
+        situated = self._engine.read(delivery, hold=ordered)
+        envelope, size = situated.read.envelope, len(delivery.body)
+        name, attributes = spans.delivery(
+            delivery.exchange, delivery.queue, envelope, size, redelivered=delivery.redelivered
+        )
+        with self._observer.span(name, "consumer", attributes, envelope.trace) as span:
+            try:
+                async with self._turn(situated):
+                    await self._settle(situated)
+            except LedgerAwayError as error:
+                self.ledger_fault = str(error)
+                await delivery.receipt.give_back()
+            except Exception:
+                span.fail("fault")
+                LOG.exception("delivery not settled", extra={"fields": {"lane": delivery.lane}})
+                await self._clock.sleep(FAULT_PAUSE)
+                await delivery.receipt.give_back()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, situated: Situated) -> AsyncIterator[None]:
+        """Wait until the earlier commands of this call are settled; calling.end does not wait."""
+        read = situated.read
+        call_id = read.command.call_id if isinstance(read, Accepted) and situated.hold else None
+        if call_id is None or (isinstance(read, Accepted) and read.command.order is Order.OVERTAKES):
+            yield
+            return
+        ticket = asyncio.Event()
+        try:
+            if not self._order.enter(call_id, ticket):
+                await self._unless_recalled(ticket.wait())
+            yield
+        finally:
+            successor = self._order.leave(call_id, ticket)
+            if successor is not None:
+                successor.set()
+
+    async def _settle(self, situated: Situated) -> None:
+        held = 0.0
+        while True:
+            if self._recall.is_set() or not situated.delivery.receipt.alive:
+                await situated.delivery.receipt.give_back()
+                return
+            if not await self._paced(situated):
+                continue
+            settlement = await self._decide(situated)
+            if isinstance(settlement, Returned):
+                await self._unless_recalled(self._clock.sleep(FAULT_PAUSE))
+            if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
+                await self._settler.perform(situated, settlement)
+                return
+            await self._settler.release(settlement)
+            held += settlement.delay
+            situated = replace(situated, past=settlement.past)
+            await self._unless_recalled(self._clock.sleep(settlement.delay))
+
+    async def _paced(self, situated: Situated) -> bool:
+        """Wait for a dial's slot. False: recalled meanwhile."""
+        read = situated.read
+        if not isinstance(read, Accepted) or not self._engine.paced(read):
+            return True
+        return await self._unless_recalled(self._engine.pace(read))
+
+    async def _decide(self, situated: Situated) -> Settlement:
+        async with self._permits.one(situated.delivery.lane):
+            return await self._engine.decide(situated)
+
+    def _waits_here(self, situated: Situated, postponed: Postponed, held: float) -> bool:
+        fits = held + postponed.delay <= LONGEST_HOLD
+        return situated.hold and postponed.ordered and fits and not self._recall.is_set()
+
+    async def _unless_recalled(self, wait: Coroutine[Any, Any, Any]) -> bool:
+        """Wait, unless this worker gives back what has not begun. True: waited to the end. Raises what it raised."""
+        waiting = asyncio.ensure_future(wait)
+        recalled = asyncio.ensure_future(self._recall.wait())
+        try:
+            await asyncio.wait((waiting, recalled), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+                return True
+            return False
+        finally:
+            for future in (waiting, recalled):
+                if not future.done():
+                    future.cancel()
+            await asyncio.gather(waiting, recalled, return_exceptions=True)

@@ -1,0 +1,59 @@
+"""Reads single settings from environment, secret files and a TOML file, and collects every error."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Reading:
+    """One pass over environment and file that collects every error."""
+
+    def __init__(self, environment: Mapping[str, str], document: Mapping[str, Any]) -> None:
+        self.environment = environment
+        self.document = document
+        self.errors: list[str] = []
+
+    def fault(self, name: str, sentence: str) -> None:
+        """Note an error of one setting."""
+        self.errors.append(f"{name}: {sentence}")
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """Return the setting: the variable, the file that `<NAME>_FILE` names, the TOML file, or the default."""
+        direct, path = self.environment.get(name, ""), self.environment.get(f"{name}_FILE", "")
+        if direct and path:
+            self.fault(name, f"is set twice, here and as {name}_FILE; keep one.")
+        if direct:
+            return direct
+        if path:
+            return self.content(name, path) or default
+        value = self.document.get(name.removeprefix("CALLMQ_").lower())
+        return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else default
+
+    def content(self, name: str, path: str) -> str | None:
+        """Return a secret file's text."""
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.fault(f"{name}_FILE", f"can't be read ({type(error).__name__}).")
+            return None
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """Return a number within bounds; seconds may be written with an s."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            value = float(text.removesuffix("s"))
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            self.fault(name, f"must be a number from {low:g} to {high:g}.")
+            return default
+        return value
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """Return a whole number within bounds."""
+        value = self.number(name, default, low, high)
+        if value != int(value):
+            self.fault(name, "must be a whole number.")
+        return int(value)

@@ -1,0 +1,223 @@
+"""Performs a settlement in one fixed order: record the outcome in the ledger, publish (confirmed), acknowledge."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+import orjson
+
+from callmq_contracts.names import Names
+from callmq_contracts.reply import OutcomeName, mark_replayed
+from callmq_worker.core import guard, publications, settle, spans
+from callmq_worker.core.intake import Accepted
+from callmq_worker.core.publications import Answers, Message, Publication
+from callmq_worker.core.record import Claim, Conclusion, Fenced, Intent, Record, RecordKey, Step, T
+from callmq_worker.core.retry import Tier, tier_for
+from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Unrecorded
+from callmq_worker.engine import Situated, record_key
+from callmq_worker.ports import (
+    Clock,
+    Ledger,
+    LedgerAwayError,
+    Observer,
+    Published,
+    Publisher,
+)
+
+LOG = logging.getLogger("callmq.settler")
+BACKOFF: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+RETURNED_LANE: Final = "returned"
+OWED_BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The ports that a settlement needs. ``mend`` asks for the topology to be verified again."""
+
+    ledger: Ledger
+    publisher: Publisher
+    clock: Clock
+    observer: Observer
+    names: Names
+    tiers: tuple[Tier, ...]
+    mend: Callable[[], None]
+    intent: Callable[[Accepted], Intent]
+
+
+class Settler:
+    """Performs settlements. ``settled`` is called with command and outcome after each recorded or published reply."""
+
+    def __init__(self, means: Means, settled: Callable[[str, str], None]) -> None:
+        self._means = means
+        self._settled = settled
+        self.recording_fault: str | None = None
+
+    async def perform(self, situated: Situated, settlement: Settlement) -> None:
+        """Carry out one settlement; afterwards the delivery is acknowledged, given back, or its channel is gone."""
+        match settlement:
+            case Concluded():
+                await self._conclude(situated, settlement)
+            case Repeated(_, stored):
+                reply = mark_replayed(stored.reply)
+                await self._answer(situated, reply, Kept(record_key(settlement.accepted), stored.reply), fresh=False)
+            case Unrecorded(reply):
+                stamped = replace(reply, finished_at=self._means.clock.now())
+                await self._answer(situated, stamped.dump(), None)
+            case Postponed():
+                await self._postpone(situated, settlement)
+            case Returned(claim):
+                if claim is not None:
+                    await self._release(claim, doubt=False, spare=settlement.spare)
+                await situated.delivery.receipt.give_back()
+            case _:
+                assert_never(settlement)
+
+    async def _conclude(self, situated: Situated, concluded: Concluded) -> None:
+        means, accepted = self._means, concluded.accepted
+        key = record_key(accepted)
+        build = settle.reply_builder(accepted, concluded.outcome, accepted.received_at, means.clock.now())
+        unknown = concluded.outcome.name is OutcomeName.UNKNOWN
+        step = guard.conclude(Conclusion(means.intent(accepted), concluded.attempt, unknown, build))
+        found = await self._insist(key, "record", step)
+        if isinstance(found, Fenced):
+            await self._postpone(situated, Postponed(settle.LEASE_POLL, "taken over by another worker"))
+            return
+        reply = found.reply if found.fresh else mark_replayed(found.reply)
+        await self._answer(situated, reply, Kept(key, found.reply), fresh=found.fresh)
+
+    async def _answer(self, situated: Situated, reply: bytes, kept: "Kept | None", *, fresh: bool = True) -> None:
+        """Publish all that a reply stands for, then acknowledge. A reply that can't leave stays owed in the ledger."""
+        if not situated.delivery.receipt.alive:
+            return  # it will be delivered again, and answered from the ledger
+        answers = publications.answers(self._means.names, message_of(situated), reply)
+        wanted = answers.kept if fresh or _may_lack_copy(situated) else None
+        if wanted is not None and not await self._keep(situated, wanted):
+            return
+        published = await self._publish_reply(answers)
+        document = orjson.loads(reply)
+        if published is not Published.CONFIRMED:
+            await self._owe(answers.reply, document, kept)
+        self._settled(document["command"] or "-", document["outcome"])
+        await situated.delivery.receipt.acknowledge()
+
+    async def _publish_reply(self, answers: Answers) -> Published:
+        published = await self._publish(answers.reply)
+        if answers.direct is not None:
+            direct = await self._publish(answers.direct)
+            if direct is not Published.CONFIRMED:
+                LOG.info("reply_to not reached", extra={"fields": {"result": direct.value}})
+        return published
+
+    async def _publish(self, publication: Publication) -> Published:
+        means = self._means
+        name, attributes = spans.publication(publication)
+        with means.observer.span(name, "producer", attributes) as span:
+            headers = {**publication.headers, **means.observer.headers()}
+            published = await means.publisher.publish(replace(publication, headers=headers))
+            if published is not Published.CONFIRMED:
+                span.fail(published.value)
+            return published
+
+    async def _keep(self, situated: Situated, publication: Publication) -> bool:
+        """Publish a copy that must not be lost, until the broker confirms it. False: the delivery's channel is gone."""
+        tries = 0
+        while situated.delivery.receipt.alive:
+            published = await self._publish(publication)
+            if published is Published.CONFIRMED:
+                return True
+            if published in (Published.UNROUTABLE, Published.ABSENT):
+                self._means.mend()
+            where = {"exchange": publication.exchange, "key": publication.routing_key, "result": published.value}
+            LOG.warning("copy not taken yet", extra={"fields": where})
+            await self._means.clock.sleep(_backoff(tries))
+            tries += 1
+        return False
+
+    async def _owe(self, publication: Publication, document: dict[str, object], kept: "Kept | None") -> None:
+        address = orjson.dumps({"routing_key": publication.routing_key, "correlation_id": publication.correlation_id})
+        LOG.warning("reply owed", extra={"fields": {"routing_key": publication.routing_key}})
+        if kept is not None:
+            await self._insist(kept.key, "owe", guard.owe(kept.reply, address))
+            return
+        step = guard.owe_alone(document, publication.body, address)
+        await self._insist(guard.debt_key(document), "owe", step)
+
+    async def _postpone(self, situated: Situated, postponed: Postponed) -> None:
+        means = self._means
+        if postponed.claim is not None:
+            await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
+        tier = tier_for(postponed.delay, means.tiers)
+        not_before = means.clock.now() + postponed.delay
+        message = message_of(situated)
+        copy = publications.postponed(means.names, message, tier, not_before, postponed.past)
+        if await self._keep(situated, copy):
+            await situated.delivery.receipt.acknowledge()
+
+    async def release(self, postponed: Postponed) -> None:
+        """Free the claim of a delivery that waits in its lane."""
+        if postponed.claim is not None:
+            await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
+
+    async def _release(self, claim: Claim, *, doubt: bool, spare: bool) -> None:
+        await self._insist(
+            RecordKey(claim.account, claim.key), "release", guard.release(claim, doubt=doubt, spare=spare)
+        )
+
+    async def _insist(self, key: RecordKey, operation: str, step: Step[T]) -> T:
+        """Run a step until the ledger takes it: an answer in hand is never dropped."""
+        tries = 0
+        try:
+            while True:
+                try:
+                    with self._means.observer.span(f"ledger {operation}", "internal", spans.ledger(operation)):
+                        return await self._means.ledger.transact(key, step)
+                except LedgerAwayError as error:
+                    self.recording_fault = str(error)
+                    LOG.error("ledger away", extra={"fields": {"operation": operation, "reason": str(error)}})  # noqa: TRY400
+                    await self._means.clock.sleep(_backoff(tries))
+                    tries += 1
+        finally:
+            self.recording_fault = None
+
+    async def pay(self) -> int:
+        """Publish replies that are owed; return how many were confirmed. Raises `LedgerAwayError`."""
+        means, paid = self._means, 0
+        for record in await means.ledger.owed(OWED_BATCH):
+            if not await self._pay(record):
+                break
+            paid += 1
+        return paid
+
+    async def _pay(self, record: Record) -> bool:
+        address = orjson.loads(record.due or b"{}")
+        reply = record.reply or b""
+        publication = publications.owed(self._means.names, reply, address)
+        if await self._publish(publication) is not Published.CONFIRMED:
+            self._means.mend()
+            return False
+        await self._means.ledger.transact(RecordKey(record.account, record.key), guard.paid(reply))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a reply is recorded, and its bytes there."""
+
+    key: RecordKey
+    reply: bytes
+
+
+def message_of(situated: Situated) -> Message:
+    """Return what copies of the message are made from."""
+    delivery, read = situated.delivery, situated.read
+    return Message(delivery.body, delivery.properties, read.envelope, read.received_at)
+
+
+def _may_lack_copy(situated: Situated) -> bool:
+    """Say whether an earlier worker may have stopped between recording the outcome and keeping the copy."""
+    return situated.delivery.redelivered or situated.delivery.lane == RETURNED_LANE
+
+
+def _backoff(tries: int) -> float:
+    return BACKOFF[min(tries, len(BACKOFF) - 1)]

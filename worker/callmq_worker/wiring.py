@@ -1,0 +1,102 @@
+"""From settings to objects: the only place where adapters are named."""
+
+import base64
+import logging
+import os
+import socket
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from callmq_contracts.names import Names
+from callmq_worker.adapters.amqp import Hosts
+from callmq_worker.adapters.clock import SystemClock
+from callmq_worker.adapters.http import Account, HttpDispatcher
+from callmq_worker.adapters.otel import NoObserver, OtelObserver
+from callmq_worker.adapters.rabbitmq import RabbitBroker
+from callmq_worker.adapters.sqlite import SqliteLedger
+from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.core.intake import Rules
+from callmq_worker.core.layout import lanes, layout
+from callmq_worker.engine import Engine, Policy, Tools
+from callmq_worker.flight import Flight
+from callmq_worker.gates import Gates
+from callmq_worker.ports import Clock, Ledger, LedgerAwayError, Observer
+from callmq_worker.runner import Course, Runner
+from callmq_worker.settings import Settings
+from callmq_worker.settler import Means, Settler
+
+LOG = logging.getLogger("callmq.wiring")
+LONGEST_WAIT: Final = 15.0
+SQLITE: Final = "sqlite:///"
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker that is ready to run, and what it holds."""
+
+    runner: Runner
+    ledger: Ledger
+    dispatcher: HttpDispatcher
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    async def run(self) -> bool:
+        """Work until stopped. False: something was still in flight when the grace ended."""
+        try:
+            return await self.runner.run()
+        finally:
+            await self.dispatcher.close()
+            await self.ledger.close()
+
+
+async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
+    """Open the ledger that a URL names. ``wait``: with backoff, until it answers; else raises `LedgerAwayError`."""
+    tries = 0
+    while True:
+        try:
+            return await SqliteLedger.open(Path(url.removeprefix(SQLITE)))
+        except LedgerAwayError as error:
+            if not wait or isinstance(error, LedgerUnusableError):
+                raise
+            pause = min(LONGEST_WAIT, 0.2 * 2**tries)
+            LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
+            await clock.sleep(pause)
+            tries = min(tries + 1, 10)
+
+
+async def build(settings: Settings, *, traced: bool) -> Worker:
+    """Put a worker together; waits for the ledger."""
+    clock = SystemClock()
+    observer: Observer = OtelObserver() if traced else NoObserver()
+    ledger = await open_ledger(settings.ledger_url, clock, wait=True)
+    accounts = {a.name: Account(a.name, a.url, _basic(a.project_id, a.api_token)) for a in settings.accounts}
+    dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
+    names = Names(settings.prefix)
+    gates = Gates(clock, settings.dial_rate, settings.probe_interval, frozenset(accounts))
+    policy = Policy(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        rules=Rules(frozenset(accounts), settings.leniencies),
+        tiers=settings.tiers,
+        lease=settings.lease,
+        http_deadline=settings.http_deadline,
+        max_attempts=settings.max_attempts,
+        probe_interval=settings.probe_interval,
+    )
+    engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, await ledger.secret()))
+    broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
+    course = Course(
+        lanes(names), layout(names, settings.tiers), settings.concurrency, settings.grace, settings.retention
+    )
+    runner = Runner(course, broker, ledger, gates, clock)
+    worker = Worker(runner, ledger, dispatcher)
+    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, engine.intent)
+    settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
+    runner.begin(lambda permits, changed: Flight(engine, settler, permits, changed), settler)
+    return worker
+
+
+def _basic(project_id: str, api_token: str) -> str:
+    return "Basic " + base64.b64encode(f"{project_id}:{api_token}".encode()).decode()
