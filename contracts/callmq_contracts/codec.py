@@ -15,9 +15,10 @@ from callmq_contracts.problem import MAX_ERRORS, FieldCode, FieldError, Problem,
 from callmq_contracts.shapes import declared_keys
 from callmq_contracts.text import MAX_BODY_BYTES, parse
 
-__all__ = ["MAX_BODY_BYTES", "decode"]
+__all__ = ["MAX_BODY_BYTES", "decode", "judge"]
 
 _WIDE: Final = 3 * MAX_ERRORS
+_CONTAINERS: Final = (dict, list)
 _DECLARED: Final = declared_keys()
 
 
@@ -29,6 +30,20 @@ def decode(body: bytes, *, key: str | None = None, leniencies: frozenset[str] = 
     document = parse(body)
     if isinstance(document, Problem):
         return Rejected(document)
+    return judge(document, key=key, leniencies=leniencies, wide=body.count(b":") > _WIDE)
+
+
+def judge(
+    document: dict[str, Any],
+    *,
+    key: str | None = None,
+    leniencies: frozenset[str] = ALL_LENIENCIES,
+    wide: bool = True,
+) -> Command | Rejected:
+    """Return the command that a parsed JSON object is, or why it is none. The object is not changed.
+
+    ``wide`` says whether it may have hundreds of keys: then the work is bounded first.
+    """
     name = document.get("command")
     if not isinstance(name, str):
         return Rejected(_without_name(document))
@@ -36,13 +51,13 @@ def decode(body: bytes, *, key: str | None = None, leniencies: frozenset[str] = 
     if entry is None:
         return Rejected(Problem(ProblemCode.UNKNOWN_COMMAND, "There is no command of that name."))
     lenient = mended(name, document, key, leniencies)
-    error = _judge(entry, lenient.body, wide=body.count(b":") > _WIDE)
+    error = _first_error(entry, lenient.body, wide=wide)
     if error is not None or lenient.faults:
         return _rejected(entry, lenient, error)
     return _command(entry, lenient)
 
 
-def _judge(entry: Entry, body: dict[str, Any], *, wide: bool) -> ValidationError | None:
+def _first_error(entry: Entry, body: dict[str, Any], *, wide: bool) -> ValidationError | None:
     """Return what the command's model finds wrong.
 
     Each unknown key is an error. Of a body with many keys a copy with fewer unknown ones is judged first, since
@@ -106,10 +121,10 @@ def _call_id(body: Mapping[str, Any]) -> str | None:
 
 def _cut(value: Any) -> Any:
     """Return a copy in which a wide object keeps every key that any model knows, and a hundred others."""
-    if isinstance(value, list):
-        return [_cut(item) if isinstance(item, dict | list) else item for item in value]
+    if type(value) is list:
+        return [_cut(item) if type(item) in _CONTAINERS else item for item in value]
     kept = value
     if len(value) > _WIDE:
         strangers = set(islice((name for name in value if name not in _DECLARED), MAX_ERRORS))
         kept = {name: item for name, item in value.items() if name in _DECLARED or name in strangers}
-    return {name: _cut(item) if isinstance(item, dict | list) else item for name, item in kept.items()}
+    return {name: _cut(item) if type(item) in _CONTAINERS else item for name, item in kept.items()}

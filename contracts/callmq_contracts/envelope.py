@@ -207,3 +207,13 @@ def wrong_content(properties: Properties) -> Problem | None:
 def _own_text(value: Any) -> str | None:
     """Return short text as it is, and anything else as absent: these properties are only copied, never judged."""
     return value if isinstance(value, str) and 0 < len(value.encode("utf-8", "replace")) <= _SHORTSTR else None
+
+
+def broker_expired(properties: Properties) -> bool:
+    """Say whether the broker dead-lettered a message because its time was over.
+
+    It takes the `expiration` property away when it does, so only its own `x-death` header still tells.
+    """
+    deaths = properties.headers.get("x-death")
+    latest = deaths[0] if isinstance(deaths, list) and deaths else None
+    return isinstance(latest, Mapping) and latest.get("reason") == "expired"

@@ -26,12 +26,13 @@ _LOOKUP: Final[dict[str, Any]] = {
         "type": "object",
         "properties": {
             "surname": {"type": "string", "description": "As it is spelt.", "enum": ["Gruber", "Huber"]},
-            "nights": {"type": "integer", "enum": [1, 2, 7], "default": 2},
-            "budget": {"type": "number", "enum": [99.5, 150], "default": 99.5},
-            "breakfast": {"type": "boolean", "default": True},
-            "rooms": {"type": "array", "items": {"type": "integer"}},
+            "nights": {"type": "integer", "description": "How long.", "enum": [1, 2, 7], "default": 2},
+            "budget": {"type": "number", "description": "A night, in dollars.", "enum": [99.5, 150], "default": 99.5},
+            "breakfast": {"type": "boolean", "description": "Included.", "default": True},
+            "rooms": {"type": "array", "description": "Room numbers.", "items": {"type": "integer"}},
             "address": {
                 "type": "object",
+                "description": "Where the guest lives.",
                 "properties": {"city": {"type": "string", "default": "Graz"}},
                 "required": ["city"],
             },

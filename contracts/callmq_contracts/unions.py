@@ -57,8 +57,9 @@ class _Chosen:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the branches as ``oneOf``."""
-        choices: dict[str, CoreSchema] = schema["choices"]
-        return {"oneOf": [handler(choice) for tag, choice in choices.items() if tag != _UNDECIDED]}
+        shown: dict[str, Any] = {**schema}
+        shown["choices"] = {tag: branch for tag, branch in shown["choices"].items() if tag != _UNDECIDED}
+        return handler(shown)
 
 
 _ARTICLES: Final = {"text": "text", "list": "a list", "object": "an object"}

@@ -6,10 +6,12 @@ from functools import partial
 from typing import assert_never
 
 from callmq_contracts.command import Safety
+from callmq_contracts.envelope import broker_expired
 from callmq_contracts.names import DIAL
 from callmq_worker.core import guard, intake, settle, spans
 from callmq_worker.core.intake import Accepted, Refusal, Rules
 from callmq_worker.core.outcome import Again, Answer, Answered, Paused, Verdict, Withheld, judge
+from callmq_worker.core.layout import RETURNED_LANE
 from callmq_worker.core.record import (
     Busy,
     Claim,
@@ -82,7 +84,9 @@ class Engine:
 
     def read(self, delivery: Delivery, *, hold: bool) -> Situated:
         """Judge the delivery by its contract."""
-        read = intake.read(delivery.body, delivery.properties, delivery.received_at, self.policy.rules)
+        over = delivery.lane == RETURNED_LANE and broker_expired(delivery.properties)
+        rules = self.policy.rules
+        read = intake.read(delivery.body, delivery.properties, delivery.received_at, rules, broker_expired=over)
         envelope = read.envelope
         doubt = envelope.doubt or delivery.redelivered
         return Situated(delivery, read, Past(envelope.attempts, doubt), hold)

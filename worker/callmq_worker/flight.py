@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from callmq_contracts.command import Order
+from callmq_contracts.names import DIAL
 from callmq_worker.core import spans
 from callmq_worker.core.intake import Accepted
 from callmq_worker.core.order import CallOrder
@@ -19,7 +20,6 @@ from callmq_worker.settler import Settler
 LOG = logging.getLogger("callmq.flight")
 LONGEST_HOLD: Final = 60.0
 FAULT_PAUSE: Final = 1.0
-DIAL_LANE: Final = "dial"
 
 
 class Permits:
@@ -34,7 +34,7 @@ class Permits:
     async def one(self, lane: str) -> AsyncIterator[None]:
         """Hold one permit of a lane."""
         async with contextlib.AsyncExitStack() as stack:
-            if lane == DIAL_LANE:
+            if lane == DIAL:
                 await stack.enter_async_context(self._dials)
             await stack.enter_async_context(self._all)
             yield

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from callmq_worker.core.layout import Lane, Layout
+from callmq_contracts.names import DIAL
+from callmq_worker.core.layout import RETURNED_LANE, Lane, Layout
 from callmq_worker.core.record import RecordKey
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
@@ -22,7 +23,6 @@ HOUSEKEEPING_PAUSE: Final = 2.0
 PURGE_EVERY: Final = 60.0
 PURGE_BATCH: Final = 500
 DIAL_SECONDS: Final = 30.0
-UNROUTED_PREFETCH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +217,12 @@ class Runner:
 
     def _prefetch(self, lane: Lane) -> int:
         course, rate = self._course, self._gates.dial_rate
-        match lane.name:
-            case "dial" if rate > 0:
-                return max(1, min(self.permits.dials, math.ceil(rate * DIAL_SECONDS)))
-            case "dial":
-                return self.permits.dials
-            case "unrouted":
-                return min(course.concurrency, UNROUTED_PREFETCH)
-            case "returned":
-                return 1  # what killed a worker is worked on alone
-            case _:
-                return course.concurrency
+        if lane.name == RETURNED_LANE:
+            return 1  # what killed a worker is worked on alone
+        if lane.name == DIAL:
+            wanted = math.ceil(rate * DIAL_SECONDS) if rate > 0 else self.permits.dials
+            return max(1, min(self.permits.dials, wanted))
+        return course.concurrency
 
     async def _shut(self, grace: float | None) -> bool:
         """Cancel the consumers, settle what is in flight, give back the rest, close the channels."""

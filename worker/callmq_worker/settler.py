@@ -11,6 +11,7 @@ from callmq_contracts.names import Names
 from callmq_contracts.reply import OutcomeName, mark_replayed
 from callmq_worker.core import guard, publications, settle, spans
 from callmq_worker.core.intake import Accepted
+from callmq_worker.core.layout import RETURNED_LANE
 from callmq_worker.core.publications import Answers, Message, Publication
 from callmq_worker.core.record import Claim, Conclusion, Fenced, Intent, Record, RecordKey, Step, T
 from callmq_worker.core.retry import Tier, tier_for
@@ -27,7 +28,6 @@ from callmq_worker.ports import (
 
 LOG = logging.getLogger("callmq.settler")
 BACKOFF: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-RETURNED_LANE: Final = "returned"
 OWED_BATCH: Final = 100
 
 

@@ -40,8 +40,13 @@ class Refusal:
     digest: str
 
 
-def read(body: bytes, properties: Properties, received_at: float, rules: Rules) -> Accepted | Refusal:
-    """Judge one message by its contract: first what surrounds the body, then the body, then both together."""
+def read(
+    body: bytes, properties: Properties, received_at: float, rules: Rules, *, broker_expired: bool = False
+) -> Accepted | Refusal:
+    """Judge one message by its contract: first what surrounds the body, then the body, then both together.
+
+    ``broker_expired``: the broker took it out of its lane because its time was over.
+    """
     envelope, problem = read_envelope(properties)
     first_received = envelope.first_received_at if envelope.first_received_at is not None else received_at
 
@@ -59,7 +64,8 @@ def read(body: bytes, properties: Properties, received_at: float, rules: Rules) 
     problem = _disagreement(decoded, envelope, rules)
     if problem is not None:
         return refuse(Rejected(problem, decoded.name, decoded.call_id))
-    return Accepted(decoded, envelope, first_received, envelope.deadline(first_received, decoded.lifetime))
+    expires_at = envelope.deadline(first_received, decoded.lifetime)
+    return Accepted(decoded, envelope, first_received, min(expires_at, received_at) if broker_expired else expires_at)
 
 
 def _disagreement(command: Command, envelope: Envelope, rules: Rules) -> Problem | None:

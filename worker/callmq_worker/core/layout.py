@@ -10,6 +10,7 @@ from callmq_worker.core.retry import Tier
 DELIVERY_LIMIT: Final = 20
 # Parked and dead messages are browsed, and each look counts as a delivery.
 NO_DELIVERY_LIMIT: Final = 2_147_483_647
+RETURNED_LANE: Final = "returned"
 DEAD_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 
 
@@ -61,9 +62,9 @@ def lanes(names: Names) -> tuple[Lane, ...]:
     """Return the lanes, in the order in which they are opened."""
     return (
         Lane("control", names.control, ordered=True),
-        Lane("dial", names.dial),
+        Lane(DIAL, names.dial),
         Lane("unrouted", names.unrouted),
-        Lane("returned", names.returned),
+        Lane(RETURNED_LANE, names.returned),
     )
 
 

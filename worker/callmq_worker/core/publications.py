@@ -138,4 +138,4 @@ def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> 
 def _portable(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= _MAX_HEADER
-    return isinstance(value, bool | int | float)
+    return isinstance(value, bool | int)

@@ -151,7 +151,7 @@ def mask_url(url: str) -> str:
     if not parts.netloc:
         return mask_numbers(url.rpartition("@")[2].partition("?")[0])
     host = parts.netloc.rpartition("@")[2]
-    if not _HOSTS.match(host) or ("@" not in parts.netloc and _hides_user(parts)):
+    if not _HOSTS.match(host) or _hides_user(parts):
         return f"{parts.scheme}://{REDACTED}"
     names = (pair.partition("=") for pair in parts.query.split("&") if pair)
     query = "&".join(f"{mask_numbers(name)}{equals}{'REDACTED' if equals else ''}" for name, equals, _ in names)
@@ -159,8 +159,9 @@ def mask_url(url: str) -> str:
 
 
 def _hides_user(parts: SplitResult) -> bool:
-    """Say whether a password with a slash, a question mark or a hash in it was taken for path, query or fragment."""
-    return ":" in parts.netloc.rpartition("]")[2] and "@" in f"{parts.path}{parts.query}{parts.fragment}"
+    """Say whether a password with a slash, a question mark or a hash in it may reach into path, query or fragment."""
+    may_have_password = "@" in parts.netloc or ":" in parts.netloc.rpartition("]")[2]
+    return may_have_password and "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
