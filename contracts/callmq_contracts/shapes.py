@@ -8,6 +8,7 @@ import orjson
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
@@ -87,8 +88,12 @@ def _map_in_parts(part: int) -> WrapValidator:
 Maybe = Annotated[T | None, NotNull()]
 Items = Annotated[list[T], _list_in_parts(64)]
 """A list of plain values."""
+SomeItems = Annotated[list[T], Field(min_length=1), _list_in_parts(64)]
+"""At least one plain value."""
 Objects = Annotated[list[T], _list_in_parts(1)]
 """A list of objects. Each may have many errors, so the first hundred are looked for one by one."""
+SomeObjects = Annotated[list[T], Field(min_length=1), _list_in_parts(1)]
+"""At least one object."""
 Entries = Annotated[dict[str, T], _map_in_parts(64)]
 """Names of the producer's own, each with a plain value."""
 ObjectEntries = Annotated[dict[str, T], _map_in_parts(1)]
@@ -165,6 +170,16 @@ class OnCall(Body):
 def absent(given: Mapping[str, Any], keys: Sequence[str]) -> bool:
     """Tell whether none of ``keys`` is given."""
     return not any(key in given for key in keys)
+
+
+def at_least_one(*keys: str) -> dict[str, Any]:
+    """Return the JSON Schema of a rule that a model's ``faults`` keeps."""
+    return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+def exactly_one(*keys: str) -> dict[str, Any]:
+    """Return the JSON Schema of a rule that a model's ``faults`` keeps."""
+    return {"oneOf": [{"required": [key]} for key in keys]}
 
 
 def declared_keys() -> frozenset[str]:

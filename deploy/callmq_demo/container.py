@@ -35,7 +35,7 @@ def find_engine() -> str | None:
 class ContainerBroker:
     """A named container, published on 127.0.0.1 only and removed at the end; use as a context manager."""
 
-    def __init__(self, engine: str, *, image: str = IMAGE, patience: float = 120.0) -> None:
+    def __init__(self, engine: str, *, image: str = IMAGE, patience: float = 90.0) -> None:
         self._engine = engine
         self._image = image
         self._patience = patience

@@ -96,6 +96,7 @@ class Layout:
             "HOME": str(folder),
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_EPMD_PORT": str(ports.epmd),
+            "ERL_INETRC": str(folder / "inetrc"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
             "RABBITMQ_CONFIG_FILES": str(folder / "conf.d" / "*.conf"),
@@ -137,6 +138,8 @@ class Layout:
             **settings,
         }
         (self.folder / "rabbitmq.conf").write_text("".join(f"{key} = {value}\n" for key, value in conf.items()))
+        # The node's name must resolve, also on a machine without /etc/hosts.
+        (self.folder / "inetrc").write_text('{host, {127,0,0,1}, ["localhost"]}.\n{lookup, [file, native]}.\n')
         (self.folder / "advanced.config").write_text("[].\n")
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         cookie = self.folder / ".erlang.cookie"

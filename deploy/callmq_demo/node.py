@@ -63,7 +63,7 @@ class PrivateNode:
         *,
         server: Path | None = None,
         settings: Mapping[str, str] | None = None,
-        patience: float = 120.0,
+        patience: float = 90.0,
     ) -> None:
         self._server = server or find_server()
         self._settings = dict(settings or {})

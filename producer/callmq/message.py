@@ -12,7 +12,7 @@ from pamqp import encode
 
 from callmq.errors import InvalidCommandError
 from callmq_contracts import envelope
-from callmq_contracts.codec import judge
+from callmq_contracts.codec import decode
 from callmq_contracts.command import Rejected, Safety
 from callmq_contracts.formats import is_call_id
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
@@ -88,12 +88,8 @@ def new_id() -> str:
 def prepare(message: Message, app_id: str | None) -> Outgoing:
     """Check a message and return what to publish; raises `InvalidCommandError`. The body's bytes are not changed."""
     body = _bytes_of(message.body)
-    document = parse(body)
-    if isinstance(document, Problem):
-        raise InvalidCommandError(document)
-    if message.validate if message.validate is not None else not isinstance(message.body, bytes):
-        _validate(document, message.key)
-    command, call_id = _routing(document)
+    validated = message.validate if message.validate is not None else not isinstance(message.body, bytes)
+    command, call_id = _validated(body, message.key) if validated else _routing(body)
     headers = _headers(message, call_id)
     outgoing = Outgoing(
         body=body,
@@ -119,23 +115,27 @@ def _bytes_of(body: AnyBody) -> bytes:
         raise _invalid(ProblemCode.MALFORMED, "The body holds something that JSON has no form for.") from error
 
 
-def _validate(document: dict[str, Any], key: str | None) -> None:
-    decoded = judge(document, key=key)
+def _validated(body: bytes, key: str | None) -> tuple[str, str | None]:
+    decoded = decode(body, key=key)
     if isinstance(decoded, Rejected):
         raise InvalidCommandError(decoded.problem)
     if key is None and decoded.safety in {Safety.UNSAFE, Safety.GUARDED}:
         detail = f"'{decoded.name}' needs an idempotency key: the name of your intention, so that it acts only once."
         raise _invalid(ProblemCode.MISSING_IDEMPOTENCY_KEY, f"{detail} Client.new_key() makes one.")
+    return decoded.name, decoded.call_id
 
 
-def _routing(document: dict[str, Any]) -> tuple[str, str | None]:
-    """Return the command's name and its call id, which need not be right where nothing was validated."""
+def _routing(body: bytes) -> tuple[str, str | None]:
+    """Return the name and the call id of a body that is not validated: the name is needed, the rest may be wrong."""
+    document = parse(body)
+    if isinstance(document, Problem):
+        raise InvalidCommandError(document)
     command = document.get("command")
     if not isinstance(command, str) or not 0 < len(command.encode()) <= _MAX_ROUTING_KEY:
         raise _invalid(ProblemCode.MALFORMED, "The body must be an object with a 'command' of 1 to 255 bytes.")
     holder = document.get("params") if command == "update" else document
     call_id = holder.get("id") if isinstance(holder, dict) else None
-    return command, call_id.lower() if isinstance(call_id, str) else None
+    return command, call_id.lower() if isinstance(call_id, str) and is_call_id(call_id) else None
 
 
 def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
     stated = headers.get(envelope.CALL_ID)
     if isinstance(stated, str) and call_id is not None and stated.lower() != call_id:
         raise _invalid(ProblemCode.CALL_ID_MISMATCH, "call_id differs from the call id of the body.")
-    if stated is None and call_id is not None and is_call_id(call_id):
+    if stated is None and call_id is not None:
         headers[envelope.CALL_ID] = call_id
     return headers
 
@@ -180,8 +180,10 @@ def _check_envelope(outgoing: Outgoing) -> None:
     if problem is not None:
         raise InvalidCommandError(problem)
     correlation_id = outgoing.correlation_id
-    if correlation_id is not None and not 0 < len(correlation_id.encode()) <= _SHORTSTR:
-        raise _fault("correlation_id", "must be 1 to 255 bytes.")
+    if correlation_id is not None and not (
+        isinstance(correlation_id, str) and 0 < len(correlation_id.encode("utf-8", "replace")) <= _SHORTSTR
+    ):
+        raise _fault("correlation_id", "must be text of 1 to 255 bytes.")
 
 
 def _invalid(code: ProblemCode, detail: str, errors: tuple[FieldError, ...] = ()) -> InvalidCommandError:

@@ -210,8 +210,8 @@ class Runner:
 
         while not enough():
             await self._until(lambda: enough() or self._mend)
-            if self._mend:  # with the lanes open: what is in flight waits for the mended part
-                await self._mended(session)
+            while (self._mend or self.condition.topology) and not enough():
+                await self._mended(session)  # with the lanes open: what is in flight waits for the mended part
         if not self._over():
             await self._shut(None)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from callmq_contracts.commands.control import NoParams
 from callmq_contracts.faults import Fault
 from callmq_contracts.formats import Free, NumericText
@@ -47,10 +49,14 @@ class AiReset(Closed):
 class AiMessageParams(Ruled):
     """What the agent is told. At least one of these."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     role: Maybe[Literal["system", "user", "assistant"]] = None
     """Whose words the text is taken for."""
     message_text: Maybe[str] = None
+    """What is said."""
     reset: Maybe[AiReset] = None
+    """Begin the conversation anew."""
     global_data: Maybe[Free] = None
     """Merged into the session's data; it passes untouched."""
 

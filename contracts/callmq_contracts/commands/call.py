@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from callmq_contracts.commands.control import NoParams
 from callmq_contracts.faults import Fault, refusal
@@ -24,7 +24,18 @@ from callmq_contracts.formats import (
     ranged,
 )
 from callmq_contracts.problem import FieldCode
-from callmq_contracts.shapes import Body, Closed, Items, Maybe, OnCall, Ruled, absent
+from callmq_contracts.shapes import (
+    Body,
+    Closed,
+    Items,
+    Maybe,
+    OnCall,
+    Ruled,
+    SomeItems,
+    absent,
+    at_least_one,
+    exactly_one,
+)
 from callmq_contracts.unions import ByShape
 
 MAX_VARIABLES: Final = 20
@@ -61,7 +72,9 @@ def _variables(value: Any) -> Any:
 
 CallState = Literal["created", "ringing", "answered", "ended"]
 _ENDED: Final[list[CallState]] = ["ended"]
-Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
+Variables = Annotated[
+    dict[str, str], BeforeValidator(_variables), Field(json_schema_extra={"maxProperties": MAX_VARIABLES})
+]
 TextOrSwml = Annotated[Text | Swml, ByShape("text", "object")]
 
 
@@ -72,6 +85,10 @@ def _one_document(given: Mapping[str, Any]) -> Iterator[Fault]:
 
 class DialParams(Ruled):
     """Whom to call, and what runs once they answer. One of ``url`` and ``swml``; ``to`` unless ``to_script``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [exactly_one("url", "swml"), at_least_one("to", "to_script")]}
+    )
 
     from_: Annotated[Text, Field(alias="from")]
     """Who is calling: an E.164 number; for SIP and Verto also a SIP address or a short caller id."""
@@ -93,7 +110,7 @@ class DialParams(Ruled):
     """Where SWML is fetched when ``url`` fails."""
     status_url: Maybe[WebUrl] = None
     """Where the states of the call are reported."""
-    status_events: Maybe[Annotated[Items[CallState], Field(min_length=1)]] = Field(default=_ENDED)
+    status_events: Maybe[SomeItems[CallState]] = Field(default=_ENDED)
     """Which states are reported."""
     url_method: Maybe[HttpMethod] = "POST"
     """How ``url`` is fetched."""
@@ -129,6 +146,10 @@ class Dial(Body):
 
 class UpdateParams(Ruled):
     """A new document for a live call, or its end. ``status`` alone is the leniency ``update_status_only``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [at_least_one("url", "swml", "status"), {"not": {"required": ["url", "swml"]}}]}
+    )
 
     id: CallId
     """The call: for ``update`` it is named here."""
@@ -217,6 +238,7 @@ class ReferParams(Closed):
     """Whom the caller is referred to."""
 
     device: ReferDevice
+    """Whom the caller is referred to."""
     status_url: Maybe[WebUrl] = None
     """Where the result is reported."""
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from callmq_contracts.commands.control import ControlParams
 from callmq_contracts.faults import Fault
 from callmq_contracts.formats import ControlId, Positive, PositiveWhole, Tones, WebUrl
 from callmq_contracts.problem import FieldCode
-from callmq_contracts.shapes import Closed, Items, Maybe, OnCall, Ruled, absent
+from callmq_contracts.shapes import Closed, Items, Maybe, OnCall, Ruled, absent, at_least_one
 
 
 class CollectDigits(Closed):
@@ -41,12 +43,16 @@ class CollectSpeech(Closed):
 class CollectParams(Ruled):
     """What input is taken: ``digits``, ``speech`` or both."""
 
+    model_config = ConfigDict(json_schema_extra=at_least_one("digits", "speech"))
+
     control_id: ControlId
     """Your name for this input; unique among those that run on the call."""
     initial_timeout: Maybe[Positive] = None
     """Seconds to wait for the first input."""
     digits: Maybe[CollectDigits] = None
+    """Keys to take."""
     speech: Maybe[CollectSpeech] = None
+    """Speech to take."""
     continuous: Maybe[bool] = False
     """Begin again after each result, until stopped."""
     partial_results: Maybe[bool] = False

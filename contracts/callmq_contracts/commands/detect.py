@@ -71,6 +71,7 @@ class DetectParams(Closed):
     control_id: ControlId
     """Your name for this detection; unique among those that run on the call."""
     detect: DetectWhat
+    """A machine, a fax or keys."""
     timeout: Maybe[Natural] = 30
     """Longest detection in seconds."""
     status_url: Maybe[WebUrl] = None

@@ -21,6 +21,7 @@ class Listening(Closed):
     ai_summary_prompt: Maybe[str] = None
     """What the summary should look at."""
     speech_engine: Maybe[SpeechEngine] = "deepgram"
+    """Who recognises the speech."""
     speech_timeout: Maybe[Whole] = 60000
     """Longest utterance in milliseconds."""
     vad_silence_ms: Maybe[Whole] = None
@@ -28,6 +29,7 @@ class Listening(Closed):
     vad_thresh: Maybe[Annotated[int, *ranged(0, 1800)]] = 400
     """How loud a voice must be: 0 to 1800."""
     debug_level: Maybe[Annotated[int, *ranged(0, 2)]] = 0
+    """How much is reported: 0 to 2."""
 
 
 class TranscribeListening(Listening):
@@ -67,6 +69,7 @@ class Injection(Closed):
     """A sentence that is translated and said."""
 
     message: Text
+    """What is said, before it is translated."""
     direction: Leg
     """To whom."""
 
@@ -75,24 +78,28 @@ class StartTranscribing(Closed):
     """Starts a live transcription."""
 
     start: TranscribeListening
+    """How it listens."""
 
 
 class StartTranslating(Closed):
     """Starts a live translation."""
 
     start: TranslateListening
+    """How it listens."""
 
 
 class Summarize(Closed):
     """Asks for a summary now."""
 
     summarize: SummaryRequest
+    """What the summary is like; may be empty."""
 
 
 class Inject(Closed):
     """Puts a sentence in."""
 
     inject: Injection
+    """The sentence."""
 
 
 TranscribeAction = Annotated[

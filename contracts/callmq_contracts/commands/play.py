@@ -2,11 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from callmq_contracts.commands.control import ControlParams
 from callmq_contracts.formats import Decibels, Gender, Heard, NaturalWhole, Positive, Text, WebUrl
-from callmq_contracts.shapes import Closed, Maybe, Objects, OnCall
+from callmq_contracts.shapes import Closed, Maybe, OnCall, SomeObjects
 from callmq_contracts.unions import ByType
 
 # Fifty lines of one country each would be no easier to read.
@@ -41,6 +39,7 @@ class TtsParams(Closed):
     language: Maybe[str] = None
     """A BCP 47 tag such as ``de-DE``."""
     gender: Maybe[Gender] = None
+    """Of the voice."""
     voice: Maybe[str] = None
     """The provider's name of a voice."""
 
@@ -90,7 +89,7 @@ class PlayParams(Closed):
 
     control_id: Text
     """Your name for this playing; unique among those that run on the call."""
-    play: Annotated[Objects[PlayItem], Field(min_length=1)]
+    play: SomeObjects[PlayItem]
     """At least one item."""
     volume: Maybe[Decibels] = 0
     """Change in dB: -40 to 40."""

@@ -15,6 +15,7 @@ class RecordAudio(Closed):
     beep: Maybe[bool] = False
     """Whether a beep comes first."""
     format: Maybe[Literal["mp3", "wav", "mp4"]] = "mp3"
+    """The kind of file."""
     stereo: Maybe[bool] = False
     """One channel for each side."""
     direction: Maybe[Heard] = "speak"
@@ -35,6 +36,7 @@ class RecordWhat(Closed):
     """What is recorded; only audio so far."""
 
     audio: RecordAudio
+    """How the audio is recorded; may be empty."""
 
 
 class RecordParams(Closed):
@@ -43,6 +45,7 @@ class RecordParams(Closed):
     control_id: ControlId
     """Your name for this recording; unique among those that run on the call."""
     record: RecordWhat
+    """What is recorded, and how."""
     status_url: Maybe[WebUrl] = None
     """Where the progress is reported."""
 

@@ -8,7 +8,7 @@ from callmq_contracts.commands.control import NoParams
 from callmq_contracts.commands.live import Summarize
 from callmq_contracts.commands.sidecar_tools import SidecarPrompt, SidecarTools
 from callmq_contracts.formats import Free, Leg, SpeechEngine, Text, WebUrl, ranged
-from callmq_contracts.shapes import Closed, Items, Maybe, OnCall
+from callmq_contracts.shapes import Closed, Items, Maybe, OnCall, SomeItems
 
 _BOTH_LEGS: Final[list[Leg]] = ["remote-caller", "local-caller"]
 
@@ -50,6 +50,7 @@ class SidecarTuning(Closed):
     verbose_utterances: Maybe[bool] = False
     """Report each utterance."""
     speech_engine: Maybe[SpeechEngine] = "deepgram"
+    """Who recognises the speech."""
     speech_timeout: Maybe[Annotated[int, *ranged(0, 600_000)]] = None
     """Longest utterance in milliseconds."""
     vad_silence_ms: Maybe[Annotated[int, *ranged(0, 60_000)]] = None
@@ -57,7 +58,9 @@ class SidecarTuning(Closed):
     vad_thresh: Maybe[Annotated[int, *ranged(0, 10_000)]] = None
     """How loud a voice must be: up to 10000 here."""
     debug_level: Maybe[Annotated[int, *ranged(0, 100)]] = 0
+    """How much is reported: 0 to 100."""
     debug: Maybe[bool] = False
+    """Report what it does."""
     transcribe_prompt: Maybe[str] = None
     """A hint for the transcription."""
 
@@ -80,9 +83,10 @@ class AiSidecarParams(Closed):
     swaig: Annotated[Maybe[SidecarTools], Field(alias="SWAIG")] = None
     """What it may call."""
     permissions: Maybe[SidecarPermissions] = None
+    """What its functions may do."""
     global_data: Maybe[Free] = None
     """Data of the session; it passes untouched."""
-    hints: Maybe[Annotated[Items[str], Field(min_length=1)]] = None
+    hints: Maybe[SomeItems[str]] = None
     """Words that are likely to be said."""
     params: Maybe[SidecarTuning] = None
     action: Maybe[Summarize] = None
@@ -100,6 +104,7 @@ class SidecarText(Closed):
     """What the sidecar is told or asked."""
 
     text: Text
+    """What is said or asked."""
 
 
 class AiSidecarPoke(OnCall):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from callmq_contracts.formats import Text, WebUrl, Whole
-from callmq_contracts.shapes import Closed, Entries, Items, Maybe, ObjectEntries, Objects
+from callmq_contracts.shapes import Closed, Entries, Items, Maybe, ObjectEntries, Objects, SomeItems, SomeObjects
 from callmq_contracts.unions import ByKey, ByShape, ByType
 
 
@@ -13,7 +13,9 @@ class Section(Closed):
     """What sections of a structured prompt share."""
 
     title: Maybe[Text] = None
-    subsections: Maybe[Annotated[Objects["PromptSection"], Field(min_length=1)]] = None
+    """Its heading."""
+    subsections: Maybe[SomeObjects["PromptSection"]] = None
+    """Sections inside this one: at least one."""
     numbered: Maybe[bool] = None
     """Number this section."""
     numbered_bullets: Annotated[Maybe[bool], Field(alias="numberedBullets")] = None
@@ -23,14 +25,17 @@ class Section(Closed):
 class BulletSection(Section):
     """A section with bullets, and perhaps a body."""
 
-    bullets: Annotated[Items[str], Field(min_length=1)]
+    bullets: SomeItems[str]
+    """At least one."""
     body: Maybe[str] = None
+    """A text before the bullets."""
 
 
 class BodySection(Section):
     """A section that is one text."""
 
     body: Text
+    """The text."""
 
 
 PromptSection = Annotated[BulletSection | BodySection, ByKey("bullets", "body")]
@@ -40,18 +45,21 @@ class PromptText(Closed):
     """A prompt as text."""
 
     text: Text
+    """The prompt."""
 
 
 class PromptSections(Closed):
     """A prompt in sections."""
 
-    pom: Annotated[Objects[PromptSection], Field(min_length=1)]
+    pom: SomeObjects[PromptSection]
+    """At least one section."""
 
 
 class PromptFile(Closed):
     """A prompt in a file on the platform."""
 
     file: Text
+    """Its name."""
 
 
 SidecarPrompt = Annotated[
@@ -65,8 +73,11 @@ class StringArgument(Closed):
 
     type: Literal["string"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     enum: Maybe[Items[str]] = None
+    """The only values."""
     default: Maybe[str] = None
+    """Taken where the model gives none."""
 
 
 class IntegerArgument(Closed):
@@ -74,8 +85,11 @@ class IntegerArgument(Closed):
 
     type: Literal["integer"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     enum: Maybe[Items[Whole]] = None
+    """The only values."""
     default: Maybe[Whole] = None
+    """Taken where the model gives none."""
 
 
 class NumberArgument(Closed):
@@ -83,8 +97,11 @@ class NumberArgument(Closed):
 
     type: Literal["number"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     enum: Maybe[Items[float]] = None
+    """The only values."""
     default: Maybe[float] = None
+    """Taken where the model gives none."""
 
 
 class BooleanArgument(Closed):
@@ -92,7 +109,9 @@ class BooleanArgument(Closed):
 
     type: Literal["boolean"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     default: Maybe[bool] = None
+    """Taken where the model gives none."""
 
 
 class ArrayArgument(Closed):
@@ -100,7 +119,9 @@ class ArrayArgument(Closed):
 
     type: Literal["array"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     items: "Argument"
+    """What its items are."""
 
 
 class ObjectArgument(Closed):
@@ -108,8 +129,11 @@ class ObjectArgument(Closed):
 
     type: Literal["object"]
     description: Maybe[str] = None
+    """What it means, for the model."""
     properties: Maybe[ObjectEntries["Argument"]] = None
+    """Its parts by name."""
     required: Maybe[Items[str]] = None
+    """Names of the parts that must be given."""
 
 
 Argument = Annotated[
@@ -123,15 +147,20 @@ class FunctionArguments(Closed):
 
     type: Literal["object"]
     properties: ObjectEntries[Argument]
+    """The arguments by name."""
     required: Maybe[Items[str]] = None
+    """Names of those that must be given."""
 
 
 class WebHook(Closed):
     """Where functions are called."""
 
     web_hook_url: Maybe[WebUrl] = None
+    """The address that is called."""
     web_hook_auth_user: Maybe[str] = None
+    """User name for HTTP Basic."""
     web_hook_auth_password: Maybe[str] = None
+    """Password for HTTP Basic."""
 
 
 class SidecarFunction(WebHook):
@@ -151,6 +180,7 @@ class McpServer(Closed):
     """A server of the Model Context Protocol."""
 
     url: WebUrl
+    """Where the server is."""
     headers: Maybe[Entries[str]] = None
     """HTTP headers, for instance ``Authorization``."""
     resources: Maybe[bool] = False
@@ -163,8 +193,11 @@ class SidecarTools(Closed):
     """All that the sidecar may call."""
 
     defaults: Maybe[WebHook] = None
+    """For functions that name no address."""
     functions: Maybe[Objects[SidecarFunction]] = None
+    """Functions that run at your side."""
     mcp_servers: Maybe[Objects[McpServer]] = None
+    """Servers with functions of their own."""
 
 
 for _recursive in (BulletSection, BodySection, ArrayArgument, ObjectArgument):

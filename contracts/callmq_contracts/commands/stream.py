@@ -27,6 +27,7 @@ class StreamParams(Closed):
     status_url: Maybe[WebUrl] = None
     """Where the progress is reported."""
     status_url_method: Maybe[HttpMethod] = "POST"
+    """How ``status_url`` is called."""
 
 
 class Stream(OnCall):

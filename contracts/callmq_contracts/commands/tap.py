@@ -25,6 +25,7 @@ class TapAudio(Closed):
 
     type: Literal["audio"]
     params: TapAudioParams
+    """Whose audio."""
 
 
 class RtpParams(Closed):
@@ -72,6 +73,7 @@ class TapParams(Closed):
     control_id: ControlId
     """Your name for this tap; unique among those that run on the call."""
     tap: TapAudio
+    """What is copied."""
     device: TapDevice
     """Where the copy goes."""
     status_url: Maybe[WebUrl] = None

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from types import ModuleType
@@ -102,7 +103,7 @@ def _verbs() -> dict[str, Callable[[], ModuleType]]:
     """Return the loader of every verb; this package's own are there even where nothing was installed."""
     found: dict[str, Callable[[], ModuleType]] = {each.name: each.load for each in entry_points(group=GROUP)}
     for name in _OWN:
-        found.setdefault(name, lambda name=name: import_module(f"callmq.cli.{name}"))
+        found.setdefault(name, partial(import_module, f"callmq.cli.{name}"))
     rank = list(HELPS)
     return dict(sorted(found.items(), key=lambda each: rank.index(each[0]) if each[0] in rank else len(rank)))
 

@@ -47,10 +47,14 @@ async def lines_in_background(read: Read) -> AsyncIterator[bytes]:
     lines: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_AHEAD)
 
     def put(line: bytes | BaseException | None) -> None:
-        asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+        putting = lines.put(line)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, loop).result()
+        except RuntimeError:  # the loop is closed: nobody listens any more
+            putting.close()
+            raise
 
     def pump() -> None:
-        # The loop ended: nobody listens any more.
         with contextlib.suppress(RuntimeError, asyncio.CancelledError):
             try:
                 for line in read_lines(read):

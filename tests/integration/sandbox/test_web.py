@@ -122,6 +122,11 @@ async def test_what_is_too_large_is_refused(server, data, status):
     assert (await say(server, data, eof=False)).startswith(b"HTTP/1.1 " + status)
 
 
+async def test_a_client_that_sends_on_still_reads_the_refusal(server):
+    data = get("/", "content-length: 5000000", method="POST") + b"a" * 5_000_000
+    assert (await say(server, data)).startswith(b"HTTP/1.1 413")
+
+
 async def test_a_body_at_the_limit_is_taken(server):
     data = get("/", "content-length: 1000", "connection: close", method="POST") + b"a" * 1000
     assert (await say(server, data, eof=False)).endswith(b"\r\n\r\n" + b"a" * 1000)

@@ -35,6 +35,7 @@ def test_pages_follow_each_other():
         since = document["next"]
     assert seen == [1, 2, 3, 4, 5]
     assert journal.as_dict(since=2, limit=0)["next"] == 2
+    assert journal.as_dict(since=99)["next"] == 5, "a reader finds back after the journal was cleared"
 
 
 def test_a_key_or_call_can_be_asked_for():
@@ -79,6 +80,8 @@ def test_keys_are_bounded_the_longest_unused_goes(monkeypatch):
         receive(journal, key, acts=True)
     assert {key: journal.times_acted(key) for key in "abc"} == {"a": 3, "b": 0, "c": 1}
     assert journal.repeated() == {"a": 3}
+    receive(journal, "d", acts=True)
+    assert journal.repeated() == {}
 
 
 def test_clear_begins_anew():

@@ -79,8 +79,8 @@ class HealthServer:
     """Answers probes on its own address while the event loop turns.
 
     ``readiness`` returns whether work can be done, and what is wrong, by the failing part's name (parts that are
-    None, True or "ok" are fine and not shown). ``metrics`` returns what ``/metrics`` shows. Both are called for every question and must
-    not block.
+    None, True or "ok" are fine and not shown). ``metrics`` returns what ``/metrics`` shows. Both are called for
+    every question and must not block.
     """
 
     host: str

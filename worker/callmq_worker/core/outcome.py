@@ -168,11 +168,13 @@ def _by_codes(errors: tuple[dict[str, Any], ...], status: int) -> Kind:
     codes = {str(e.get("code")) for e in errors}
     if codes & ACCOUNT_CODES:
         return Kind.ACCOUNT
-    if any(e.get("attribute") in ("control_id", "params.control_id") for e in errors):
-        return Kind.TAKEN
     if codes and codes <= PRESSURE_CODES:
         return Kind.PRESSURE
-    if (codes and codes <= STATE_CODES | PRESSURE_CODES) or status == 409:  # noqa: PLR2004
+    if codes and codes <= STATE_CODES | PRESSURE_CODES:
+        return Kind.STATE
+    if any(e.get("attribute") in ("control_id", "params.control_id") for e in errors):
+        return Kind.TAKEN
+    if status == 409:  # noqa: PLR2004
         return Kind.STATE
     return Kind.WRONG
 

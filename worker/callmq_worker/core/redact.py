@@ -9,8 +9,9 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 REDACTED: Final = "[redacted]"
@@ -48,7 +49,7 @@ _DIGITS: Final = re.compile(r"\d+")
 _HEX: Final = re.compile(r"[0-9a-f]{8,}\Z", re.IGNORECASE)
 _LETTER_AFTER_DIGIT: Final = re.compile(r"[0-9][a-f]", re.IGNORECASE)
 _URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>]*[^\s\"'<>),.;:]", re.IGNORECASE)
-_HOST: Final = r"(?:\[[0-9a-f:.%]+\]|[^:\[\]@]*)(?::\d{0,5})?"
+_HOST: Final = r"(?:\[[0-9a-f:.%]+\]|[^:,\[\]@]*)(?::\d{0,5})?"
 _HOSTS: Final = re.compile(rf"{_HOST}(?:,{_HOST})*\Z", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
     r"((?:password|passwd|passphrase|secret|token|api[_-]?key|signing[_-]?key|authorization|cookie)[\"']?\s{0,3}[:=]\s{0,3}"
@@ -58,7 +59,7 @@ _ASSIGNED: Final = re.compile(
 _SCHEME_TOKEN: Final = re.compile(
     r"\b(Basic|Bearer)\s+(?=[A-Za-z+/._~-]*[0-9=])[A-Za-z0-9+/._~-]{6,}={0,2}", re.IGNORECASE
 )
-_INPUT_VALUE: Final = re.compile(r"input_value=.*?, input_type=", re.DOTALL)  # pydantic quotes what it was given
+_INPUT_VALUE: Final = re.compile(r"input_value=.{0,300}?, input_type=", re.DOTALL)  # pydantic quotes what it was given
 
 _SECRET_WORDS: Final = frozenset(
     {
@@ -165,11 +166,20 @@ def _hides_user(parts: SplitResult) -> bool:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` without the given secrets, as they are or percent-encoded; those under 4 characters are left."""
-    known = {form for s in secrets if len(s) >= MIN_SECRET for form in (s, quote(s, safe=""), quote(s))}
-    for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
+    """Return ``text`` without the given secrets, as they are, percent-encoded or decoded.
+
+    Those under 4 characters stay.
+    """
+    for form in _forms(tuple(secrets)):
+        text = text.replace(form, REDACTED)
     return text
+
+
+@lru_cache(maxsize=16)
+def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all that the secrets can look like, longest first."""
+    known = {form for s in secrets for form in (s, quote(s, safe=""), quote(s), unquote(s))}
+    return tuple(sorted((form for form in known if len(form) >= MIN_SECRET), key=len, reverse=True))
 
 
 def mask_text(text: str, secrets: Iterable[str] = ()) -> str:

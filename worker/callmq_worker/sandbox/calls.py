@@ -124,7 +124,7 @@ class Calls:
     def end(self, call: Call, now: float, status: str = ENDED) -> None:
         """End a call and all that runs on it."""
         self.queue.pop(call.id, None)
-        call.ends = min(call.ends, now)
+        call.ends = now
         call.end_status = status
         call.operations.clear()
 

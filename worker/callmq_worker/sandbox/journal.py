@@ -104,7 +104,7 @@ class Journal:
         whole = len(page) < limit
         document: dict[str, Any] = {
             "entries": [entry.as_dict() for entry in page],
-            "next": max(since, self.received) if whole else page[-1].number if page else since,
+            "next": self.received if whole else page[-1].number if page else since,
             "received": self.received,
             "forgotten": self.received - len(self._entries),
             "acted": self.acted,

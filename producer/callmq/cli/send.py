@@ -1,0 +1,107 @@
+"""``callmq send``: publish one command, or one a line."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+
+from callmq.cli.exits import EXIT_NO, EXIT_OK, EXIT_UNREACHABLE, UsageError
+from callmq.cli.fields import add_fields, message_of, moment, read_body, read_stdin, say
+from callmq.cli.lines import lines_in_background
+from callmq.cli.settings import read_settings
+from callmq.client import WINDOW, Client
+from callmq.message import Message
+from callmq.results import Blocked, Confirmed, Invalid, Nacked, SendManyResult, Unknown, Unroutable
+
+HELP = "publish commands: one body, or one a line on standard input"
+EPILOG: Final = (
+    'A line is a body, or {"key": ..., "body": {...}} with any of account, campaign, expires_at, correlation_id, '
+    "reply_to. Commands without a key get a new one, which is printed: publish again with the same key and nothing "
+    "is done twice. Exit code: 0 all confirmed, 1 any refused, 3 any blocked or unknown."
+)
+_LINE_FIELDS: Final = frozenset({"account", "campaign", "correlation_id", "reply_to"})
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_fields(parser)
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--window", type=int, default=WINDOW, help="confirms that may be outstanding (default: %(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish; 0 where the broker has all of them."""
+    settings = read_settings()
+    body = read_body(args, or_stdin=False)
+    if body is None and args.key is not None:
+        raise UsageError("--key names one command: on standard input give each line its own.")
+    if args.window < 1:
+        raise UsageError("--window must be at least 1.")
+    client = Client(settings.url, app_id=args.app_id, prefix=settings.prefix)
+    return asyncio.run(_send(client, args, body))
+
+
+async def _send(client: Client, args: argparse.Namespace, body: bytes | None) -> int:
+    codes = {EXIT_OK}
+    async with client:
+        async for result in client.send_many(_messages(args, body), window=args.window):
+            codes.add(_code(result))
+            _print(result, as_json=args.json)
+    return EXIT_NO if EXIT_NO in codes else max(codes)
+
+
+async def _messages(args: argparse.Namespace, body: bytes | None) -> AsyncIterator[Message]:
+    if body is not None:
+        yield message_of(args, body, args.key if args.key is not None else Client.new_key())
+        return
+    async for line in lines_in_background(read_stdin):
+        yield _message_of_line(args, line)
+
+
+def _message_of_line(args: argparse.Namespace, line: bytes) -> Message:
+    """Read one line: an object with a ``body`` speaks of its command, everything else is a body byte for byte."""
+    plain = message_of(args, line, Client.new_key())
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return plain
+    if not isinstance(document, dict) or "command" in document or not isinstance(document.get("body"), dict):
+        return plain
+    key = document.get("key")
+    fields: dict[str, Any] = {name: document[name] for name in _LINE_FIELDS if document.get(name) is not None}
+    return Message(
+        orjson.dumps(document["body"]),
+        key if key is not None else Client.new_key(),
+        expires_at=moment(document.get("expires_at", args.expires_at)),
+        validate=not args.no_validate,
+        **{"account": args.account, "campaign": args.campaign, "reply_to": args.reply_to, **fields},
+    )
+
+
+def _code(result: SendManyResult) -> int:
+    match result:
+        case Confirmed():
+            return EXIT_OK
+        case Unroutable() | Nacked() | Invalid():
+            return EXIT_NO
+        case Blocked() | Unknown():
+            return EXIT_UNREACHABLE
+
+
+def _print(result: SendManyResult, *, as_json: bool) -> None:
+    if not result.ok:
+        say("send")(result.text)
+    if not as_json:
+        sys.stdout.write(f"{result.name} {result.key}\n")
+        return
+    document: dict[str, Any] = {"result": result.name, "key": result.key, "message_id": result.message_id or None}
+    if result.reason:
+        document["reason"] = result.reason
+    if isinstance(result, Invalid) and result.problem is not None:
+        document["problem"] = result.problem.as_dict()
+    sys.stdout.write(orjson.dumps(document).decode() + "\n")

@@ -1,0 +1,93 @@
+"""The ledgers that must keep the port's laws. A new one joins by a class here; the suite stays as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from callmq_worker.adapters.memory import MemoryLedger, MemoryStore
+from callmq_worker.adapters.sqlite import SqliteLedger
+from intents import Time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from callmq_worker.ports import Ledger
+
+
+class Bench(Protocol):
+    """One store, any number of ledgers on it. ``spec`` says how another process opens one; None: it can't."""
+
+    time: Time
+    spec: dict[str, Any] | None
+
+    def connect(self) -> Ledger: ...
+
+    async def close(self) -> None: ...
+
+
+class MemoryBench:
+    spec = None
+
+    def __init__(self, _folder: Path) -> None:
+        self.time = Time()
+        self._store = MemoryStore()
+
+    def connect(self) -> Ledger:
+        return MemoryLedger(self.time, self._store)
+
+    async def close(self) -> None:
+        pass
+
+
+class SqliteBench:
+    def __init__(self, folder: Path) -> None:
+        self.time = Time()
+        self._path = folder / "ledger.db"
+        self.spec = {"module": "callmq_worker.adapters.sqlite", "name": "SqliteLedger", "args": [str(self._path)]}
+        self._opened: list[SqliteLedger] = []
+
+    def connect(self) -> Ledger:
+        self._opened.append(SqliteLedger(self._path, now=self.time))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for ledger in self._opened:
+            await ledger.close()
+
+
+BENCHES = {"memory": MemoryBench, "sqlite": SqliteBench}
+
+
+@pytest.fixture(params=BENCHES)
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    world = BENCHES[request.param](tmp_path)
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+def ledger(bench: Bench) -> Ledger:
+    return bench.connect()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a file in a folder; neither is there yet."""
+    return tmp_path / "state" / "ledger.db"
+
+
+@pytest.fixture
+async def connect(path: Path) -> AsyncIterator[Callable[..., SqliteLedger]]:
+    """Lend the way to open SQLite ledgers, at ``path`` unless told otherwise."""
+    opened: list[SqliteLedger] = []
+
+    def connected(where: Path = path, **options: Any) -> SqliteLedger:
+        opened.append(SqliteLedger(where, **options))
+        return opened[-1]
+
+    yield connected
+    for ledger in opened:
+        await ledger.close()

@@ -1,0 +1,110 @@
+"""Where our verdict and the endpoint's published description differ: a closed list, each entry with its reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from callmq_contracts import FieldCode
+
+
+@dataclass(frozen=True)
+class Stricter:
+    """Something that only we refuse: explains our errors with one of ``codes`` at a path of ``path``."""
+
+    name: str
+    reason: str
+    command: str
+    path: str
+    codes: tuple[FieldCode, ...]
+
+
+@dataclass(frozen=True)
+class Looser:
+    """Something that only we accept, told from the mutated places."""
+
+    name: str
+    reason: str
+    place: Callable[[tuple, object], bool]
+
+
+BAD, EMPTY, BOUNDS = FieldCode.BAD_FORMAT, FieldCode.EMPTY, FieldCode.OUT_OF_BOUNDS
+MISSING, WRONG, NOT = FieldCode.MISSING, FieldCode.WRONG_TYPE, FieldCode.NOT_ALLOWED
+PROSE = "said in prose only"
+ANY = ".*"
+
+STRICTER = (
+    Stricter("dial needs a destination", PROSE, "dial", r"params\.to", (MISSING,)),
+    Stricter("destination forms", PROSE, "dial", r"params\.to", (BAD, EMPTY)),
+    Stricter("sent digits", PROSE, "dial", r"params\.send_digits", (BAD,)),
+    Stricter("codecs as text", "the same words as in the list", "dial", r"params\.codecs", (NOT, EMPTY)),
+    Stricter("custom variables", PROSE, "dial", r"params\.custom_variables\..*", (BAD, NOT, EMPTY, BOUNDS)),
+    Stricter("status_events without any", "surely not meant", "dial", r"params\.status_events", (EMPTY,)),
+    Stricter("empty from", "required text is not empty", "dial", r"params\.from", (EMPTY,)),
+    Stricter("empty to_script", "it stands in for a destination", "dial", r"params\.to_script", (EMPTY,)),
+    Stricter(
+        "web addresses",
+        PROSE,
+        ANY,
+        r".*\.(url|webhook|(web_hook|status|fallback)_url)",
+        (BAD, EMPTY),
+    ),
+    Stricter("empty dest", "required text is not empty", r"calling\.transfer", r"params\.dest", (EMPTY,)),
+    Stricter("refer addresses", PROSE, r"calling\.refer", r"params\.device\.params\.(to|from)", (BAD, EMPTY)),
+    Stricter("empty control_id", "surely not meant", ANY, r"params\.control_id", (EMPTY,)),
+    Stricter("nothing to play", "surely not meant", r"calling\.play", r"params\.play", (EMPTY,)),
+    Stricter("empty speech", "surely not meant", r"calling\.play", r"params\.play\[\d+]\.params\.text", (EMPTY,)),
+    Stricter("silence lasts", PROSE, r"calling\.play", r"params\.play\[\d+]\.params\.duration", (BOUNDS,)),
+    Stricter("recording terminators", PROSE, r"calling\.record", r"params\.record\.audio\.terminators", (BAD,)),
+    Stricter("collect needs an input", PROSE, r"calling\.collect", r"params\.digits", (MISSING,)),
+    Stricter("collected digits", PROSE, r"calling\.collect", r"params\.digits\.max", (BOUNDS,)),
+    Stricter("collect terminators", PROSE, r"calling\.collect", r"params\.digits\.terminators", (BAD,)),
+    Stricter(
+        "collect times",
+        PROSE,
+        r"calling\.collect",
+        r"params\.(initial|digits\.digit|speech\.(speech|end_silence))_timeout",
+        (BOUNDS,),
+    ),
+    Stricter("detected digits", PROSE, r"calling\.detect", r"params\.detect\.params\.digits", (BAD,)),
+    Stricter("tap address", PROSE, r"calling\.tap", r"params\.device\.params\.addr", (BAD, NOT, EMPTY)),
+    Stricter("tap socket", PROSE, r"calling\.tap", r"params\.device\.params\.uri", (BAD, EMPTY)),
+    Stricter(
+        "live bounds",
+        PROSE,
+        r"calling\.live_.*",
+        r"params\.action\.start\.(vad_thresh|debug_level)",
+        (BOUNDS,),
+    ),
+    Stricter(
+        "empty languages and messages",
+        "required text is not empty",
+        r"calling\.live_.*",
+        r"params\.action\.(start\.(lang|from_lang|to_lang)|inject\.message)",
+        (EMPTY,),
+    ),
+    Stricter("hold seconds", PROSE, r"calling\.ai_hold", r"params\.timeout", (BAD, EMPTY)),
+    Stricter("a message with nothing in it", "surely not meant", r"calling\.ai_message", r"params", (EMPTY,)),
+    Stricter(
+        "empty sidecar texts",
+        "required text is not empty",
+        r"calling\.ai_sidecar.*",
+        r"params\.(prompt\.)?(text|file)|params\.prompt\.pom.*\.body|params\.SWAIG\.functions\[\d+]\.function",
+        (EMPTY,),
+    ),
+)
+
+_DOCUMENTS = {"swml", "to_script", "dest"}
+LOOSER = (
+    Looser(
+        "the inside of a document",
+        "what SWML says is the platform's business and passes untouched",
+        lambda path, value: (
+            path[1:2] != () and path[1] in _DOCUMENTS and (len(path) > 2 or "sections" in cast("dict", value))
+        ),
+    ),
+    Looser(
+        "addresses beyond ASCII",
+        "a platform may take what RFC 3986 leaves to RFC 3987; it is not ours to say",
+        lambda _path, value: isinstance(value, str) and value.startswith("https://") and not value.isascii(),
+    ),
+)

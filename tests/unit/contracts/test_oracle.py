@@ -1,0 +1,141 @@
+"""Our verdict against the endpoint's published description, for thousands of mutated bodies.
+
+The description is reference data outside of this project: where it is absent, these tests are skipped. Where the
+two verdicts differ, the difference must be one of a closed list, and each entry of that list must be needed.
+"""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+
+from callmq_contracts import CATALOG, EXAMPLES, Rejected, decode
+from unit.contracts.differences import LOOSER, STRICTER
+from unit.contracts.mutations import additions, mutated, mutations
+
+jsonschema_rs = pytest.importorskip("jsonschema_rs")
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DESCRIPTION = REPOSITORY.parent / "shared" / "signalwire" / "calling.openapi.json"
+PREFIX = "#/components/schemas/"
+SEED = 20260821
+PAIRS = 4000
+
+pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"the reference data {DESCRIPTION} is not here")
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    text = DESCRIPTION.read_text().replace(PREFIX, "#/$defs/")
+    schemas = json.loads(text)["components"]["schemas"]
+    mapping = schemas["Calling.CallRequest"]["discriminator"]["mapping"]
+    validators = {}
+    for command, reference in mapping.items():
+        document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": reference, "$defs": schemas}
+        validators[command] = jsonschema_rs.Draft202012Validator(document, validate_formats=True)
+    return validators
+
+
+def test_the_catalogue_is_complete(oracle):
+    assert set(oracle) == set(CATALOG)
+
+
+def test_the_oracle_accepts_the_examples(oracle):
+    for command, bodies in EXAMPLES.items():
+        for body in bodies:
+            lenient = decode(orjson.dumps(body)).leniencies
+            assert oracle[command].is_valid(body) or lenient == ("update_status_only",), body
+
+
+class Bench:
+    """Compares verdicts and keeps the list of differences that were met."""
+
+    def __init__(self, oracle) -> None:
+        self.oracle = oracle
+        self.seen: set[str] = set()
+        self.unexplained: list[str] = []
+        self.count = 0
+        self.refused = 0
+
+    def compare(self, command, body, changes) -> None:
+        self.count += 1
+        theirs = self.oracle[command].is_valid(body)
+        ours = decode(orjson.dumps(body), leniencies=frozenset())
+        self.refused += not theirs
+        if isinstance(ours, Rejected):
+            assert ours.problem.errors, body
+        if theirs == (not isinstance(ours, Rejected)):
+            return
+        names = self.explain_refusal(command, ours) if theirs else self.explain_acceptance(changes)
+        if names:
+            self.seen |= names
+        else:
+            said = [e.as_dict() for e in ours.problem.errors] if isinstance(ours, Rejected) else "accepted"
+            self.unexplained.append(f"{command} {changes}: theirs={theirs}, ours={said}")
+
+    def explain_refusal(self, command, ours) -> set[str]:
+        names = set()
+        for error in ours.problem.errors:
+            found = {
+                d.name
+                for d in STRICTER
+                if re.fullmatch(d.command, command) and re.fullmatch(d.path, error.path) and error.code in d.codes
+            }
+            if not found:
+                return set()
+            names |= found
+        return names
+
+    def explain_acceptance(self, changes) -> set[str]:
+        return {d.name for d in LOOSER for path, value in changes if d.place(path, value)}
+
+
+def test_one_change(oracle):
+    bench = Bench(oracle)
+    for command, bodies in EXAMPLES.items():
+        for body in bodies:
+            for path, value in mutations(body):
+                bench.compare(command, mutated(body, path, value), [(path, value)])
+    for command, body in additions():
+        bench.compare(command, body, [])
+    assert not bench.unexplained, "\n".join(bench.unexplained[:40])
+    known = {d.name for d in (*STRICTER, *LOOSER)}
+    assert bench.seen == known, f"differences that never occur: {sorted(known - bench.seen)}"
+    assert bench.count > 20_000
+    assert 0.3 < bench.refused / bench.count < 0.95
+
+
+def test_two_changes(oracle):
+    chance = random.Random(SEED)
+    bench = Bench(oracle)
+    bodies = [(command, body) for command, several in EXAMPLES.items() for body in several]
+    choices = {id(body): list(mutations(body)) for _, body in bodies}
+    while bench.count < PAIRS:
+        command, body = chance.choice(bodies)
+        first, second = chance.choice(choices[id(body)]), chance.choice(choices[id(body)])
+        once = mutated(body, *first)
+        try:
+            twice = mutated(once, *second)
+        except (KeyError, IndexError, TypeError):
+            continue  # the first change took away the place of the second
+        bench.compare(command, twice, [first, second])
+    assert not bench.unexplained, "\n".join(bench.unexplained[:40])
+
+
+def test_leniencies_are_the_only_other_difference(oracle):
+    """With all leniencies on, what we accept beyond the description is reported by name."""
+    met = set()
+    for command, bodies in EXAMPLES.items():
+        for body in bodies:
+            for path, value in mutations(body):
+                made = mutated(body, path, value)
+                strict = decode(orjson.dumps(made), leniencies=frozenset())
+                lenient = decode(orjson.dumps(made), key="k")
+                if isinstance(strict, Rejected) and not isinstance(lenient, Rejected):
+                    assert lenient.leniencies, made
+                    assert oracle[command].is_valid(lenient.body) or lenient.leniencies == ("update_status_only",)
+                    met |= set(lenient.leniencies)
+    assert met == {"update_status_only", "control_id_derived", "ai_hold_timeout_integer"}

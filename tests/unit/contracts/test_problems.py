@@ -1,0 +1,169 @@
+import copy
+import random
+
+import pytest
+
+from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, FieldCode, Rejected, decode
+from unit.contracts.mutations import DROP, find, mutated, mutations, places
+
+CANARY = "kXq7canary"
+UNSAID = "is not valid"
+
+
+def on_call(command, **params):
+    return {"command": command, "id": EXAMPLE_CALL_ID, "params": params}
+
+
+def told(decoded):
+    return {e.path: (e.code.value, e.message) for e in decoded.problem.errors}
+
+
+BARE_ITEM = on_call("calling.play", control_id="c", play=[{"type": "tts", "text": "x"}])
+
+MISTAKES = [
+    ({"command": "update", "id": EXAMPLE_CALL_ID, "params": {"url": "https://a"}}, "id", "params.id"),
+    ({"command": "update", "call_id": EXAMPLE_CALL_ID, "params": {"url": "https://a"}}, "call_id", "params.id"),
+    ({"command": "update", "params": {"call_id": "x", "url": "https://a"}}, "params.call_id", "params.id"),
+    ({"command": "calling.end", "call_id": EXAMPLE_CALL_ID, "params": {}}, "call_id", "call id in id"),
+    ({"command": "calling.end", "params": {"id": EXAMPLE_CALL_ID}}, "params.id", "beside params"),
+    ({"command": "dial", "id": EXAMPLE_CALL_ID, "params": {}}, "id", "no call id"),
+    ({"command": "dial", "params": {"from_": "x"}}, "params.from_", "write from"),
+    ({"command": "dial", "from": "x", "to": "y"}, "from", "into params"),
+    (BARE_ITEM, "params.play[0].params", "its params"),
+    (BARE_ITEM, "params.play[0].text", "params of the item"),
+    (on_call("calling.live_translate", action={}), "params.action.start", "inject"),
+    (on_call("calling.live_transcribe", action={"begin": {}}), "params.action.start", "stop"),
+    (on_call("calling.ai_sidecar", lang="en", prompt={}), "params.prompt.text", "pom"),
+    (on_call("calling.ai_sidecar", lang="en", prompt={"pom": [{}]}), "params.prompt.pom[0].bullets", "body"),
+    (on_call("calling.record", control_id="c", audio={}), "params.audio", "params.record.audio"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "path", "words"), MISTAKES)
+def test_common_mistakes_get_their_correction(body, path, words, as_bytes):
+    assert words in told(decode(as_bytes(body), leniencies=frozenset()))[path][1]
+
+
+def test_one_wrong_item_gives_one_error(as_bytes):
+    for item, path, code in [
+        ({"type": "sing", "params": {}}, "params.play[0].type", "not_allowed"),
+        ({"params": {}}, "params.play[0].type", "missing"),
+        ({"type": ["tts"], "params": {}}, "params.play[0].type", "wrong_type"),
+        ({"type": "tts"}, "params.play[0].params", "missing"),
+        ({"type": "tts", "params": {"text": 3}}, "params.play[0].params.text", "wrong_type"),
+        ("say:hello", "params.play[0]", "wrong_type"),
+        ({"type": "audio", "params": {"url": "https://a", "text": "x"}}, "params.play[0].params.text", "unknown_key"),
+    ]:
+        body = on_call("calling.play", control_id="c", play=[item])
+        assert {p: c for p, (c, _) in told(decode(as_bytes(body))).items()} == {path: code}
+
+
+def test_all_errors_at_once(as_bytes):
+    body = {
+        "command": "dial",
+        "params": {"timeout": 0, "url": "x", "swml": {"sections": {}}, "codecs": ["X", 1], "zz": 1},
+    }
+    assert {p: c for p, (c, _) in told(decode(as_bytes(body))).items()} == {
+        "params.from": "missing",
+        "params.to": "missing",
+        "params.url": "bad_format",
+        "params.swml": "conflict",
+        "params.codecs[0]": "not_allowed",
+        "params.codecs[1]": "wrong_type",
+        "params.timeout": "out_of_bounds",
+        "params.zz": "unknown_key",
+    }
+
+
+def test_sentences_say_the_bound_or_the_words(as_bytes):
+    body = {"command": "dial", "params": {"timeout": 601, "url_method": "PUT", "max_price_per_minute": -1}}
+    errors = told(decode(as_bytes(body)))
+    assert errors["params.timeout"] == ("out_of_bounds", "must be at most 600")
+    assert errors["params.max_price_per_minute"] == ("out_of_bounds", "must be at least 0")
+    assert errors["params.url_method"] == ("not_allowed", "must be 'GET' or 'POST'")
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("a" * 64, "a" * 64),
+        ("a" * 65, "a" * 63 + "…"),
+        ("a\nb", "a\\nb"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("\u202eevil", "\\u202eevil"),
+        ("a.b", "a.b"),
+        ("", ""),
+        ("<tts>", "<tts>"),
+        ("<?>", "<?>"),
+    ],
+)
+def test_unknown_keys_are_shown_within_bounds(key, shown, as_bytes):
+    assert list(told(decode(as_bytes(on_call("calling.end", **{key: 1}))))) == [f"params.{shown}"]
+    item = {"type": "tts", "params": {"text": "x"}, key: 1}
+    body = on_call("calling.play", control_id="c", play=[item])
+    assert list(told(decode(as_bytes(body)))) == [f"params.play[0].{shown}"]
+
+
+def test_paths_are_bounded(as_bytes):
+    argument = {"type": "zzz"}
+    for _ in range(25):
+        argument = {"type": "object", "properties": {"n" * 200: argument}}
+    tools = {"functions": [{"function": "f", "parameters": {"type": "object", "properties": {"a": argument}}}]}
+    decoded = decode(as_bytes(on_call("calling.ai_sidecar", lang="en", SWAIG=tools)))
+    assert [len(e.path) for e in decoded.problem.errors] == [256]
+
+
+def wrong_bodies():
+    for bodies in EXAMPLES.values():
+        for body in bodies:
+            for path, value in mutations(body):
+                yield mutated(body, path, value), path, value
+
+
+def test_every_error_points_at_something_and_has_its_sentence(as_bytes):
+    """The parent of each path exists as the producer wrote it, no tag of ours is in it, the code is of the list."""
+    codes = set()
+    for body, _path, _value in wrong_bodies():
+        decoded = decode(as_bytes(body), leniencies=frozenset())
+        if not isinstance(decoded, Rejected):
+            continue
+        assert decoded.command == body["command"]
+        paths = [e.path for e in decoded.problem.errors]
+        assert len(set(paths)) == len(paths) or "conflict" in {e.code.value for e in decoded.problem.errors}, paths
+        for error in decoded.problem.errors:
+            codes.add(error.code)
+            assert error.message != UNSAID, error
+            assert "<" not in error.path, error
+            steps = [int(s) if s.isdigit() else s for s in error.path.replace("[", ".").replace("]", "").split(".")]
+            holder = find(body, steps[:-1])
+            missing = error.code is FieldCode.MISSING
+            if isinstance(holder, dict):
+                assert (steps[-1] not in holder) == missing, error
+            else:
+                assert steps[-1] < len(holder)
+    assert codes == set(FieldCode) - {FieldCode.CONFLICT}  # no single change makes one
+
+
+def test_no_value_is_ever_repeated(as_bytes):
+    """A canary in the place of every value, also of those that are right, never comes back."""
+    chance = random.Random(7)
+    for bodies in EXAMPLES.values():
+        for body in bodies:
+            for path in places(body):
+                if not path or path == ("command",):
+                    continue
+                for canary in (CANARY, [CANARY], {"type": CANARY}, f"https://{CANARY} x", 73519264.5, -73519264):
+                    wrong = mutated(body, path, canary)
+                    second = chance.choice([p for p in places(wrong) if p and p != ("command",)])
+                    for made in (wrong, mutated(wrong, second, DROP)):
+                        answer = str(getattr(decode(as_bytes(made)), "problem", ""))
+                        assert CANARY not in answer
+                        assert "73519264" not in answer
+
+
+def test_secrets_are_never_repeated(as_bytes):
+    body = copy.deepcopy(EXAMPLES["dial"][2])
+    body["params"] |= {"password": {"x": CANARY}, "to": CANARY, "custom_variables": {"a": [CANARY], "b": CANARY * 200}}
+    decoded = decode(as_bytes(body))
+    assert len(decoded.problem.errors) == 4
+    assert CANARY not in repr(decoded)

@@ -1,0 +1,82 @@
+"""What of a layout is not on the broker as it must be, by what its management API lists."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from callmq_worker.core.layout import Binding, ExchangeSpec, Layout, QueueSpec
+
+Listed = Iterable[Mapping[str, Any]]
+# A policy that sets one of these on a queue of ours can drop a message, or send it elsewhere.
+DANGEROUS: Final = (
+    "max-length",
+    "max-length-bytes",
+    "message-ttl",
+    "expires",
+    "overflow",
+    "delivery-limit",
+    "dead-letter-exchange",
+    "dead-letter-routing-key",
+    "dead-letter-strategy",
+)
+
+
+def differences(wanted: Layout, exchanges: Listed, queues: Listed, bindings: Listed) -> dict[tuple[str, str], str]:
+    """Return what is wrong by kind and name (``("queue", "callmq.dial")``), each as the end of a sentence."""
+    found_exchanges = {str(e["name"]): e for e in exchanges}
+    found_queues = {str(q["name"]): q for q in queues}
+    bound = {
+        (str(b["source"]), str(b["destination"]), str(b["routing_key"]))
+        for b in bindings
+        if b.get("destination_type") == "queue" and b.get("source")
+    }
+    wrong: dict[tuple[str, str], str] = {}
+    for exchange in wanted.exchanges:
+        _note(wrong, "exchange", exchange.name, _exchange_fault(exchange, found_exchanges.get(exchange.name)))
+    for queue in wanted.queues:
+        _note(wrong, "queue", queue.name, _queue_fault(queue, found_queues.get(queue.name)))
+    for binding in wanted.bindings:
+        there = (binding.exchange, binding.queue, binding.key) in bound
+        _note(wrong, "binding", name_of(binding), None if there else "is missing")
+    expected = {(b.exchange, b.queue, b.key) for b in wanted.bindings}
+    own = {q.name for q in wanted.queues}
+    for source, queue_name, key in sorted(bound - expected):
+        if queue_name in own:
+            why = "is not of the layout: its queue gets messages that are not meant for it"
+            _note(wrong, "binding", name_of(Binding(source, queue_name, key)), why)
+    return wrong
+
+
+def name_of(binding: Binding) -> str:
+    """Return the name under which a binding is spoken of."""
+    return f"{binding.exchange} -> {binding.queue} ({binding.key})"
+
+
+def _note(wrong: dict[tuple[str, str], str], kind: str, name: str, why: str | None) -> None:
+    if why is not None:
+        wrong[kind, name] = why
+
+
+def _exchange_fault(wanted: ExchangeSpec, found: Mapping[str, Any] | None) -> str | None:
+    if found is None:
+        return "is missing"
+    if found.get("type") != wanted.kind:
+        return f"has another type than '{wanted.kind}'"
+    return _flaws(found, wanted.arguments)
+
+
+def _queue_fault(wanted: QueueSpec, found: Mapping[str, Any] | None) -> str | None:
+    if found is None:
+        return "is missing"
+    policy = found.get("effective_policy_definition") or {}
+    risky = [name for name in DANGEROUS if name in policy]
+    if risky:
+        return f"is under a policy that sets {', '.join(risky)}: exempt it, for its messages could be lost"
+    return _flaws(found, wanted.arguments)
+
+
+def _flaws(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    if found.get("durable") is not True or found.get("auto_delete") is True:
+        return "is not durable"
+    arguments = found.get("arguments") or {}
+    odd = sorted(n for n in {*arguments, *wanted} if arguments.get(n) != wanted.get(n))
+    return f"has other arguments: {', '.join(odd)}" if odd else None
