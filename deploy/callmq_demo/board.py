@@ -102,7 +102,14 @@ class _Row:
             return command, label, state, Text(""), Text(""), Text("")
         colour = _COLOURS.get(self.answer.outcome, "red")
         attempts = Text(str(self.answer.document["attempts"]))
-        return command, label, Text("arrived"), Text(result(self.answer), colour), attempts, Text(f"{self.answer.ms:.0f}")
+        return (
+            command,
+            label,
+            Text("arrived"),
+            Text(result(self.answer), colour),
+            attempts,
+            Text(f"{self.answer.ms:.0f}"),
+        )
 
 
 @dataclass(slots=True)

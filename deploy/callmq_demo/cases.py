@@ -64,7 +64,7 @@ class Case:
     call that its reply names; ``after``: cases that must be answered first. ``fault``: one that the endpoint is armed
     with for this key. ``expires_in`` in seconds. ``held``: the endpoint holds its answer back until the worker is
     dead; ``kills``: the worker is killed when all that is held is at the endpoint, after this case was published.
-    ``otherwise``: another outcome that is right as well.
+    ``otherwise``: other outcomes that are right as well.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Case:
     expires_in: float = LIFETIME
     held: bool = False
     kills: bool = False
-    otherwise: Expected | None = None
+    otherwise: tuple[Expected, ...] = ()
 
     @property
     def command(self) -> str:
@@ -110,15 +110,21 @@ def on_call(body: Mapping[str, Any], call_id: str) -> dict[str, Any]:
 
 def sandbox_cases(*, kill: bool) -> tuple[Case, ...]:
     """Return all cases in the order of publishing; with ``kill`` those that are in flight when the worker is killed."""
+    bad = bad_input("original", EXAMPLES["dial"][0])
     # The second call is known last: the endpoint throttles its dial first.
-    return (*_dials(kill=kill), *_first_call(kill=kill), *bad_input("original"), _cancel(), *_second_call(), *_ends())
+    return (*_dials(kill=kill), *_first_call(kill=kill), *bad, _cancel(), *_second_call(), *_ends())
 
 
-def bad_input(original: str) -> tuple[Case, ...]:
-    """Return what must never reach the endpoint; ``original`` is the dial whose key comes again."""
-    dial, play = EXAMPLES["dial"][0], EXAMPLES["calling.play"][0]
+def keyed(cases: Sequence[Case], run: str) -> tuple[Case, ...]:
+    """Give the keys of one run a word of its own: the endpoint must not take a later run for a repeat."""
+    return tuple(replace(case, key=f"{run}-{case.key}") for case in cases)
+
+
+def bad_input(original: str, dial: Mapping[str, Any]) -> tuple[Case, ...]:
+    """Return what must never reach the endpoint; ``original`` is the case of the dial whose key comes again."""
+    play = EXAMPLES["calling.play"][0]
     other = {**dial, "params": {**dial["params"], "timeout": 20}}
-    wrong = {"command": "dial", "params": {"from_": dial["params"]["from"], "url": dial["params"]["url"]}}
+    wrong = {"command": "dial", "params": {"from_": dial["params"]["from"], "url": "https://example.com/swml"}}
     expired = Expected(OutcomeName.EXPIRED, ProblemCode.EXPIRED.value, None, attempts=0, received=0, acted=0)
     again = Expected(replayed=True, received=0, acted=0)
     conflict = rejected(ProblemCode.IDEMPOTENCY_CONFLICT)
@@ -164,8 +170,8 @@ def _first_call(*, kill: bool) -> tuple[Case, ...]:
         # Its repeat is refused, because it plays already: that is how it is known to have been done.
         done = Expected(http_status=422, attempts=2, received=2)
         at = ON_FIRST_CALL.index("calling.play")
-        held = {"label": "in flight at the kill", "fault": {"action": "hang"}, "held": True}
-        cases[at] = replace(cases[at], expected=done, **held)
+        label = "in flight at the kill"
+        cases[at] = replace(cases[at], label=label, expected=done, fault={"action": "hang"}, held=True)
         cases[-1] = replace(cases[-1], kills=True)
     return tuple(cases)
 

@@ -20,8 +20,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One message from the reply exchange. ``case``: the name that came back as correlation id. ``ms`` since it was
-    published.
+    """One message from the reply exchange.
+
+    ``case``: the name that came back as correlation id. ``ms`` since that was published.
     """
 
     case: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-PROJECT, TOKEN = "sandbox", "sandbox-token"  # noqa: S105 - the sandbox's documented default
+PROJECT, TOKEN = "sandbox", "sandbox-token"  # the sandbox's documented default
 _PAUSE = 0.05
 _LAST_WORDS = 2.0
 _STOP_SECONDS = 20.0
@@ -111,7 +111,10 @@ class WorkerKeeper:
         said = "no answer"
         try:
             async with asyncio.timeout(seconds):
-                while (said := await self.failing()) != "":
+                while True:
+                    said = await self.failing()
+                    if not said:
+                        break
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             words = last_words(self._log)
@@ -141,8 +144,7 @@ class WorkerKeeper:
         child.terminate()
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                while child.poll() is None:
-                    await asyncio.sleep(_PAUSE)
+                await asyncio.to_thread(child.wait)
         except TimeoutError:
             return None
         finally:

@@ -1,4 +1,4 @@
-"""Publishes the cases in their order, hears the replies, kills the worker where that is wanted, and gathers evidence."""
+"""Publishes the cases in their order, hears the replies, kills the worker where that is wanted, gathers evidence."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class Performance:
         stage = self._stage
         complete = await self._unless_broken(lost, self._publish_all())
         remark = "" if complete else f"waited {stage.patience:g} s; the worker says: {await stage.worker.failing()}"
-        stage.board.note("Everything is answered; stopping the worker and looking at what is left." if complete else remark)
+        stage.board.note(
+            "Everything is answered; stopping the worker and looking at what is left." if complete else remark
+        )
         worker_exit = await stage.worker.stop()
         await stage.queues.catch_up()
         return Evidence(
@@ -166,7 +168,9 @@ class Performance:
         held = {case.key for case in self._cases if case.held}
         if stage.control is None:
             return
-        while not held <= await stage.control.held():
+        while True:
+            if held <= await stage.control.held():
+                break
             await asyncio.sleep(_PAUSE)
         unanswered = sum(not event.is_set() for name, event in self._answered.items() if name in self._sent)
         stage.board.note(

@@ -21,12 +21,12 @@ def in_words(cases: Sequence[Case], evidence: Evidence, seconds: float) -> list[
     outcomes = ", ".join(f"{count} {name}" for name, count in told["outcomes"].items()) or "none"
     lines = [
         f"{told['published']} of {told['cases']} cases published, {told['answered']} answered: {outcomes}.",
-        f"Kept on the broker: {_several(told['dead'], 'copy', 'copies')} in the dead letters, {told['parked']} parked as unknown.",
+        f"On the broker lie {_several(told['dead'], 'dead letter', 'dead letters')}, and {told['parked']} parked as unknown.",
     ]
     if evidence.requests is not None:
-        twice = _several(len(told["acted_twice"]), "key", "keys") if told["acted_twice"] else "no key"
+        twice = f"{told['dialled_twice']} DIALLED TWICE" if told["dialled_twice"] else "nobody was dialled twice"
         received, acted = told["received"], told["acted"]
-        lines.append(f"The endpoint received {received} requests and carried {acted} out; {twice} acted twice.")
+        lines.append(f"The endpoint received {received} requests and carried out {acted}; {twice}.")
     if evidence.restarts:
         lines.append(f"The worker was killed {_several(evidence.restarts, 'time', 'times')} and started again.")
     if deviations:
@@ -53,7 +53,8 @@ def as_document(cases: Sequence[Case], evidence: Evidence, seconds: float) -> di
 def totals(cases: Sequence[Case], evidence: Evidence) -> dict[str, Any]:
     """Return the counts. ``outcomes`` counts each case once, by its first reply."""
     first = {answer.case: answer.outcome for answer in reversed(evidence.answers)}
-    acted = Counter(request.key for request in evidence.requests or () if request.acted)
+    acted = [request for request in evidence.requests or () if request.acted]
+    dialled = Counter(request.key for request in acted if request.command == "dial")
     return {
         "cases": len(cases),
         "published": len(evidence.sent),
@@ -62,8 +63,8 @@ def totals(cases: Sequence[Case], evidence: Evidence) -> dict[str, Any]:
         "dead": len(evidence.dead),
         "parked": len(evidence.parked),
         "received": len(evidence.requests or ()),
-        "acted": acted.total(),
-        "acted_twice": sorted(str(key) for key, count in acted.items() if count > 1),
+        "acted": len(acted),
+        "dialled_twice": sum(count > 1 for count in dialled.values()),
         "restarts": evidence.restarts,
     }
 

@@ -33,7 +33,7 @@ def publish_span(outgoing: Outgoing, message_id: str, exchange: str, address: Ad
     """Trace one publish. No key, body or correlation id becomes an attribute: they may hold a phone number."""
     attributes: dict[str, str | int] = {
         "messaging.system": "rabbitmq",
-        "messaging.operation.name": "publish",
+        "messaging.operation.name": "send",
         "messaging.operation.type": "send",
         "messaging.destination.name": f"{exchange}:{outgoing.routing_key}",
         "messaging.rabbitmq.destination.routing_key": outgoing.routing_key,
@@ -42,6 +42,6 @@ def publish_span(outgoing: Outgoing, message_id: str, exchange: str, address: Ad
         "server.address": address.host,
         "server.port": address.port,
     }
-    name = f"publish {exchange}"
+    name = f"send {exchange}:{outgoing.routing_key}"
     with _tracer.start_as_current_span(name, kind=trace.SpanKind.PRODUCER, attributes=attributes) as span:
         yield PublishSpan(span)

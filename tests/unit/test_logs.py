@@ -5,9 +5,6 @@ import gc
 import io
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -229,6 +226,7 @@ def test_a_terminal_gets_text_and_a_pipe_json(monkeypatch):
         (io.StringIO(), None, True),
         (Terminal(), "json", True),
         (io.StringIO(), "text", False),
+        (Terminal(), "auto", False),
     ):
         if said:
             monkeypatch.setenv("CALLMQ_LOG_FORMAT", said)
@@ -285,35 +283,3 @@ def test_threads_and_the_unraisable_come_through_here(lines):
     assert {event["message"].split(",")[0].split(":")[0] for event in events} >= {"uncaught exception in a thread"}
     assert [e["exception"]["message"] for e in events if "exception" in e] == ["***67", "***67"]
     assert NUMBER not in json.dumps(events)
-
-
-def test_warnings_and_the_uncaught_exception_of_a_program_are_lines_too():
-    program = (
-        "from callmq_worker.adapters.logs import setup_logs, register_secret\n"
-        "setup_logs('INFO', 'json'); register_secret('PTcanary')\n"
-        "import warnings; warnings.warn('for +15551234567')\n"
-        "def main(token): raise RuntimeError(f'{token} for +15551234567')\n"
-        "main('PTcanary')\n"
-    )
-    command = [sys.executable, "-c", program]
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
-    assert ran.returncode == 1
-    warning, event = map(json.loads, ran.stderr.splitlines())
-    assert (warning["level"], warning["logger"]) == ("WARNING", "py.warnings")
-    assert "for ***67" in warning["message"]
-    assert (event["level"], event["message"]) == ("CRITICAL", "uncaught exception")
-    assert event["exception"]["message"] == "[redacted] for ***67"
-
-
-def test_undo_gives_back_what_was_there():
-    before = (logging.getLogger().handlers[:], sys.excepthook, threading.excepthook, logging.getLogger("httpx").level)
-    plain = logging.StreamHandler(io.StringIO())
-    logging.getLogger().addHandler(plain)
-    undo = setup_logs("INFO", "json", io.StringIO())
-    assert plain not in logging.getLogger().handlers
-    undo()
-    assert plain in logging.getLogger().handlers
-    logging.getLogger().removeHandler(plain)
-    after = (logging.getLogger().handlers[:], sys.excepthook, threading.excepthook, logging.getLogger("httpx").level)
-    assert after == before

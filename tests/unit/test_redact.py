@@ -180,6 +180,11 @@ def test_sentences_lose_what_is_assigned_to_a_secret_name(text):
     assert "hunter2" not in mask_text(text)
 
 
+@pytest.mark.parametrize("part", ["sip:", "sip:1:", "tel:1", "+1 (", "555-", "http://a,", "input_value=", "%2B1"])
+def test_long_monotonous_texts_are_read_to_their_end(part):
+    assert mask_text(part * 5000 + " +15551234567").endswith("***67")
+
+
 def test_ordinary_sentences_stay():
     for text in ("Basic authentication failed", "the token ran out", "routing_key=dial queue=callmq.dial", "http 404"):
         assert mask_text(text) == text

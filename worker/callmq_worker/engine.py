@@ -10,8 +10,8 @@ from callmq_contracts.envelope import broker_expired
 from callmq_contracts.names import DIAL
 from callmq_worker.core import guard, intake, settle, spans
 from callmq_worker.core.intake import Accepted, Refusal, Rules
-from callmq_worker.core.outcome import Again, Answer, Answered, Paused, Verdict, Withheld, judge
 from callmq_worker.core.layout import RETURNED_LANE
+from callmq_worker.core.outcome import Again, Answer, Answered, Paused, Verdict, Withheld, judge
 from callmq_worker.core.record import (
     Busy,
     Claim,

@@ -96,8 +96,10 @@ class Flight:
         )
         with self._observer.span(name, "consumer", attributes, envelope.trace) as span:
             try:
+                if isinstance(situated.read, Accepted):
+                    span.set("callmq.command", situated.read.command.name)
                 async with self._turn(situated):
-                    await self._settle(situated)
+                    span.set("callmq.outcome", await self._settle(situated))
             except LedgerAwayError as error:
                 self.ledger_fault = str(error)
                 await delivery.receipt.give_back()
@@ -125,20 +127,19 @@ class Flight:
             if successor is not None:
                 successor.set()
 
-    async def _settle(self, situated: Situated) -> None:
+    async def _settle(self, situated: Situated) -> str:
         held = 0.0
         while True:
             if self._recall.is_set() or not situated.delivery.receipt.alive:
                 await situated.delivery.receipt.give_back()
-                return
+                return "returned"
             if not await self._paced(situated):
                 continue
             settlement = await self._decide(situated)
             if isinstance(settlement, Returned):
                 await self._unless_recalled(self._clock.sleep(FAULT_PAUSE))
             if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
-                await self._settler.perform(situated, settlement)
-                return
+                return await self._settler.perform(situated, settlement)
             await self._settler.release(settlement)
             held += settlement.delay
             situated = replace(situated, past=settlement.past)

@@ -1,9 +1,9 @@
 """Performs a settlement in one fixed order: record the outcome in the ledger, publish (confirmed), acknowledge."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import orjson
 
@@ -53,27 +53,32 @@ class Settler:
         self._settled = settled
         self.recording_fault: str | None = None
 
-    async def perform(self, situated: Situated, settlement: Settlement) -> None:
-        """Carry out one settlement; afterwards the delivery is acknowledged, given back, or its channel is gone."""
+    async def perform(self, situated: Situated, settlement: Settlement) -> str:
+        """Carry out one settlement and return its word for traces: an outcome, ``postponed`` or ``returned``.
+
+        Afterwards the delivery is acknowledged, given back, or its channel is gone.
+        """
         match settlement:
             case Concluded():
-                await self._conclude(situated, settlement)
+                return await self._conclude(situated, settlement)
             case Repeated(_, stored):
                 reply = mark_replayed(stored.reply)
-                await self._answer(situated, reply, Kept(record_key(settlement.accepted), stored.reply), fresh=False)
+                kept = Kept(record_key(settlement.accepted), stored.reply)
+                return await self._answer(situated, reply, kept, fresh=False)
             case Unrecorded(reply):
                 stamped = replace(reply, finished_at=self._means.clock.now())
-                await self._answer(situated, stamped.dump(), None)
+                return await self._answer(situated, stamped.dump(), None)
             case Postponed():
-                await self._postpone(situated, settlement)
+                return await self._postpone(situated, settlement)
             case Returned(claim):
                 if claim is not None:
                     await self._release(claim, doubt=False, spare=settlement.spare)
                 await situated.delivery.receipt.give_back()
+                return "returned"
             case _:
                 assert_never(settlement)
 
-    async def _conclude(self, situated: Situated, concluded: Concluded) -> None:
+    async def _conclude(self, situated: Situated, concluded: Concluded) -> str:
         means, accepted = self._means, concluded.accepted
         key = record_key(accepted)
         build = settle.reply_builder(accepted, concluded.outcome, accepted.received_at, means.clock.now())
@@ -81,25 +86,25 @@ class Settler:
         step = guard.conclude(Conclusion(means.intent(accepted), concluded.attempt, unknown, build))
         found = await self._insist(key, "record", step)
         if isinstance(found, Fenced):
-            await self._postpone(situated, Postponed(settle.LEASE_POLL, "taken over by another worker"))
-            return
+            return await self._postpone(situated, Postponed(settle.LEASE_POLL, "taken over by another worker"))
         reply = found.reply if found.fresh else mark_replayed(found.reply)
-        await self._answer(situated, reply, Kept(key, found.reply), fresh=found.fresh)
+        return await self._answer(situated, reply, Kept(key, found.reply), fresh=found.fresh)
 
-    async def _answer(self, situated: Situated, reply: bytes, kept: "Kept | None", *, fresh: bool = True) -> None:
+    async def _answer(self, situated: Situated, reply: bytes, kept: "Kept | None", *, fresh: bool = True) -> str:
         """Publish all that a reply stands for, then acknowledge. A reply that can't leave stays owed in the ledger."""
-        if not situated.delivery.receipt.alive:
-            return  # it will be delivered again, and answered from the ledger
         answers = publications.answers(self._means.names, message_of(situated), reply)
+        outcome = str(answers.document["outcome"])
+        if not situated.delivery.receipt.alive:
+            return outcome  # it will be delivered again, and answered from the ledger
         wanted = answers.kept if fresh or _may_lack_copy(situated) else None
         if wanted is not None and not await self._keep(situated, wanted):
-            return
+            return outcome
         published = await self._publish_reply(answers)
-        document = orjson.loads(reply)
         if published is not Published.CONFIRMED:
-            await self._owe(answers.reply, document, kept)
-        self._settled(document["command"] or "-", document["outcome"])
+            await self._owe(answers.reply, answers.document, kept)
+        self._settled(answers.document["command"] or "-", outcome)
         await situated.delivery.receipt.acknowledge()
+        return outcome
 
     async def _publish_reply(self, answers: Answers) -> Published:
         published = await self._publish(answers.reply)
@@ -134,7 +139,7 @@ class Settler:
             tries += 1
         return False
 
-    async def _owe(self, publication: Publication, document: dict[str, object], kept: "Kept | None") -> None:
+    async def _owe(self, publication: Publication, document: Mapping[str, Any], kept: "Kept | None") -> None:
         address = orjson.dumps({"routing_key": publication.routing_key, "correlation_id": publication.correlation_id})
         LOG.warning("reply owed", extra={"fields": {"routing_key": publication.routing_key}})
         if kept is not None:
@@ -143,7 +148,7 @@ class Settler:
         step = guard.owe_alone(document, publication.body, address)
         await self._insist(guard.debt_key(document), "owe", step)
 
-    async def _postpone(self, situated: Situated, postponed: Postponed) -> None:
+    async def _postpone(self, situated: Situated, postponed: Postponed) -> str:
         means = self._means
         if postponed.claim is not None:
             await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
@@ -153,6 +158,7 @@ class Settler:
         copy = publications.postponed(means.names, message, tier, not_before, postponed.past)
         if await self._keep(situated, copy):
             await situated.delivery.receipt.acknowledge()
+        return "postponed"
 
     async def release(self, postponed: Postponed) -> None:
         """Free the claim of a delivery that waits in its lane."""

@@ -41,6 +41,7 @@ class Worker:
     runner: Runner
     ledger: Ledger
     dispatcher: HttpDispatcher
+    gates: Gates
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def run(self) -> bool:
@@ -91,7 +92,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
         lanes(names), layout(names, settings.tiers), settings.concurrency, settings.grace, settings.retention
     )
     runner = Runner(course, broker, ledger, gates, clock)
-    worker = Worker(runner, ledger, dispatcher)
+    worker = Worker(runner, ledger, dispatcher, gates)
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, engine.intent)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     runner.begin(lambda permits, changed: Flight(engine, settler, permits, changed), settler)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +126,31 @@ def test_a_killed_owner_takes_its_node_along() -> None:
         assert wait_until(lambda: not at_home_in(folder), 60)
     finally:
         subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests show it: we are no root ourselves")
+def test_an_ordinary_user_may_have_one() -> None:
+    nobody, python = 65534, shutil.which("python3", path="/usr/bin")
+    if python is None:
+        missing("a Python that every user may run")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(DEPLOY / "callmq_demo", folder / "callmq_demo", ignore=shutil.ignore_patterns("__pycache__"))
+        for each in (folder, *folder.rglob("*")):
+            each.chmod(0o755)
+        script = "from callmq_demo.broker import find_broker\nwith find_broker() as b: print(b.describe(), b.pid)"
+        done = subprocess.run(
+            [python, "-c", script],
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            user=nobody,
+            group=nobody,
+            extra_groups=[],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout.startswith("a private RabbitMQ "), done.stderr
 
 
 def test_a_node_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ async def test_the_span_follows_the_conventions_and_tells_nobody_s_number(
         await commands.unbind("callmq.commands", "#")
         unroutable = await client.send(dial, key="ring-+15550101")
     good, bad = exporter.get_finished_spans()
-    assert (good.name, good.kind) == ("publish callmq.commands", trace.SpanKind.PRODUCER)
+    assert (good.name, good.kind) == ("send callmq.commands:dial", trace.SpanKind.PRODUCER)
     assert dict(good.attributes or {}) == {
         "messaging.system": "rabbitmq",
         "messaging.operation.name": "publish",

@@ -82,8 +82,11 @@ def places(value, path=()) -> Iterator[tuple]:
             yield from places(item, (*path, index))
 
 
-def mutations(body) -> Iterator[tuple[tuple, object]]:
-    """Yield (path, new value) for one body: a dropped key, an unknown one, a wrong type, a value out of bounds."""
+def mutations(body, words=(), bounds=()) -> Iterator[tuple[tuple, object]]:
+    """Yield (path, new value) for one body: a dropped key, an unknown one, a wrong type, a value out of bounds.
+
+    ``words`` and ``bounds`` are further values for texts and numbers.
+    """
     for path in places(body):
         if not path or path == ("command",):
             continue
@@ -91,9 +94,9 @@ def mutations(body) -> Iterator[tuple[tuple, object]]:
         yield path, DROP
         yield from ((path, junk) for junk in JUNK)
         if isinstance(value, int | float):
-            yield from ((path, number) for number in (*NUMBERS, *LARGE, str(value), float(value)))
+            yield from ((path, number) for number in (*NUMBERS, *LARGE, *bounds, str(value), float(value)))
         if isinstance(value, str):
-            yield from ((path, text) for text in (*TEXTS, value.upper(), value + " ", " " + value, [value]))
+            yield from ((path, text) for text in (*TEXTS, *words, value.upper(), value + " ", " " + value, [value]))
         if isinstance(value, dict):
             yield path, {**value, "zzz": 1}
             yield path, {**value, "from_": "x"}

@@ -44,7 +44,7 @@ def clean(text: str) -> str:
 def setup_logs(level: str = "INFO", form: Form | None = None, stream: TextIO | None = None) -> Callable[[], None]:
     """Send all logs, warnings and uncaught exceptions to ``stream`` (standard error), and return what undoes it.
 
-    ``form`` None: what ``CALLMQ_LOG_FORMAT`` says, else text on a terminal and JSON elsewhere. Raises `ValueError`
+    ``form`` None: what ``CALLMQ_LOG_FORMAT`` says; unset or ``auto``, text on a terminal and JSON elsewhere. Raises `ValueError`
     for a level or form that there isn't.
     """
     chosen_level = level.strip().upper()
@@ -61,8 +61,8 @@ def setup_logs(level: str = "INFO", form: Form | None = None, stream: TextIO | N
 
 def _form_from_environment() -> Form | None:
     said = os.environ.get(FORM_VARIABLE, "").strip().lower()
-    if said not in ("", "json", "text"):
-        raise ValueError(f"{FORM_VARIABLE} must be json or text")
+    if said not in ("", "auto", "json", "text"):
+        raise ValueError(f"{FORM_VARIABLE} must be json, text or auto")
     return "json" if said == "json" else "text" if said == "text" else None
 
 

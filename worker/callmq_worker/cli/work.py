@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from importlib.metadata import version
 from typing import Any
 
-from callmq_worker.adapters.health import HealthAddressError, HealthServer, parse_address
+from callmq_worker.adapters.health import HealthAddressError, HealthServer, Metric, Sample, parse_address
 from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError
@@ -86,6 +86,24 @@ def _loop_run(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
+def measured(worker: Worker) -> tuple[Metric, ...]:
+    """Return what ``/metrics`` shows of a worker."""
+    outcomes = [Sample(n, {"command": c, "outcome": o}) for (c, o), n in sorted(worker.outcomes.items())]
+    paused = [Sample(1, {"account": name}) for name in sorted(worker.gates.paused)]
+    return (
+        Metric(
+            "callmq_outcomes_total", "counter", "Settled deliveries by command and outcome, repeats included.", outcomes
+        ),
+        Metric(
+            "callmq_in_flight", "gauge", "Deliveries taken and not yet settled.", [Sample(len(worker.runner.flight))]
+        ),
+        Metric(
+            "callmq_ready", "gauge", "1 while this worker does its work.", [Sample(float(worker.runner.readiness()[0]))]
+        ),
+        Metric("callmq_account_paused", "gauge", "1 for each account that the endpoint refuses.", paused),
+    )
+
+
 async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
     stopping = asyncio.Event()
     task = asyncio.current_task()
@@ -105,7 +123,11 @@ async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
     health = None
     if address is not None:
         opening = (False, {"ledger": "opening"})
-        health = HealthServer(*address, lambda: worker.runner.readiness() if worker else opening)
+        health = HealthServer(
+            *address,
+            lambda: worker.runner.readiness() if worker else opening,
+            lambda: measured(worker) if worker else (),
+        )
         await health.start()
     try:
         worker = await build(settings, traced=True)

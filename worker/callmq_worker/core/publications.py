@@ -55,8 +55,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The publications of one outcome: the reply, its direct copy, and the message's copy where it must be kept."""
+    """The publications of one outcome: the reply, its direct copy, and the message's copy where it must be kept.
 
+    ``document`` is the reply as a mapping.
+    """
+
+    document: Mapping[str, Any]
     reply: Publication
     direct: Publication | None
     kept: Publication | None
@@ -72,7 +76,7 @@ def answers(names: Names, message: Message, reply: bytes) -> Answers:
     direct = None
     if envelope.reply_to:
         direct = Publication("", envelope.reply_to, reply, correlation_id=correlation_id, type=REPLY_TYPE)
-    return Answers(public, direct, _kept(names, message, document))
+    return Answers(document, public, direct, _kept(names, message, document))
 
 
 def owed(names: Names, reply: bytes, address: Mapping[str, Any]) -> Publication:

@@ -27,12 +27,14 @@ _PHONE_DIGITS: Final = range(7, 16)
 _HEX_WORD: Final = 8  # ids come in multiples of it
 
 _GAP: Final = "(?:%2[089DEFdef]|[ \u00a0().\u2010-\u2015/-]){0,3}"
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CLOCK: Final = r"\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?"
 _SCAN: Final = re.compile(
     "|".join(
         (
-            r"(?P<uuid>(?<![^\W_])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![^\W_]))",
-            r"(?P<user>(?<![^\W_])(?:sips?|tel):[^@\s<>\";]+@?)",
+            rf"(?P<uuid>(?<![^\W_]){_UUID.pattern}(?![^\W_]))",
+            r"(?P<user>(?<![^\W_])sips?:[^@\s<>\";]{1,256}@)",
+            r"(?P<tel>(?<![^\W_])tel:[+\d().-]{3,32})",
             rf"(?P<time>(?<![^\W_])\d{{4}}-\d\d-\d\d(?:[T ]{_CLOCK})?(?!\d))",
             r"(?P<compact>(?<![^\W_])\d{8}T\d{6}Z?(?![^\W_]))",
             rf"(?P<plus>(?:\+|%2B){_GAP}(?:\d{{10,15}}(?!\d)|\d(?:{_GAP}\d){{6,14}}(?!\d)))",
@@ -97,7 +99,9 @@ def _mask_match(match: re.Match[str]) -> str:
         case "plus" | "local":
             return _masked("".join(_DIGITS.findall(re.sub(r"(?i)%2[0-9a-f]", "", text))))
         case "user":
-            return _mask_address(text)
+            return _mask_user(text)
+        case "tel":
+            return f"{text[:4]}{_masked(''.join(_DIGITS.findall(text)))}"
         case "word":
             return text if _is_hex_id(text) else _DIGITS.sub(_mask_run, text)
         case _:
@@ -112,25 +116,13 @@ def _masked(digits: str) -> str:
     return f"***{digits[-_KEPT_DIGITS:]}"
 
 
-def _mask_address(text: str) -> str:
-    """Mask a ``sip:`` or ``tel:`` address up to its ``@``; a host alone (``sip:10.0.0.1:5060``) is no user."""
-    scheme, _, user = text.partition(":")
-    if not user.endswith("@"):
-        return (
-            f"{scheme}:{_masked(''.join(_DIGITS.findall(user)))}"
-            if scheme.lower() == "tel"
-            else f"{scheme}:{_rest(user)}"
-        )
-    name, colon, _ = user[:-1].partition(":")
-    if _SCAN.fullmatch(name) and name.count("-") == 4:  # noqa: PLR2004 - a UUID names a resource, not a person
-        return f"{scheme}:{name}@"
+def _mask_user(text: str) -> str:
+    """Mask ``sip:user:password@``: digits but the last two, the password whole; a name or a resource's UUID stays."""
+    scheme, _, user = text[:-1].partition(":")
+    name, colon, _ = user.partition(":")
     digits = "".join(_DIGITS.findall(name))
-    masked = _masked(digits) if len(digits) > _KEPT_DIGITS else name
-    return f"{scheme}:{masked}{colon}{REDACTED if colon else ''}@"
-
-
-def _rest(text: str) -> str:
-    return _SCAN.sub(_mask_match, text)
+    kept = len(digits) <= _KEPT_DIGITS or _UUID.fullmatch(name)
+    return f"{scheme}:{name if kept else _masked(digits)}{colon}{REDACTED if colon else ''}@"
 
 
 def _is_hex_id(word: str) -> bool:

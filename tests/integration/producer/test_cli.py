@@ -1,0 +1,144 @@
+"""The command line's producing verbs as processes, against a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aio_pika.abc import AbstractQueue
+
+from callmq_contracts.reply import OutcomeName
+
+ROOT = Path(__file__).parents[3]
+CALL = "0e9c80d7-a149-4917-892d-420043709f45"
+
+
+async def start(url: str | None, *words: str, **settings: str) -> asyncio.subprocess.Process:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **settings}
+    if url is not None:
+        environment["CALLMQ_AMQP_URL"] = url
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "callmq", *words)
+    return await asyncio.create_subprocess_exec(*command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+async def run(url: str | None, *words: str, stdin: bytes = b"", **settings: str) -> tuple[int, str, str]:
+    process = await start(url, *words, **settings)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_send_says_what_became_of_it(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+    body = json.dumps(dial, indent=1)
+    code, out, err = await run(amqp_url, "send", body, "--key", "order-1", "--account", "sales", "--app-id", "billing")
+    assert (code, out, err) == (0, "confirmed order-1\n", "")
+    message = await commands.get()
+    assert message.body.decode() == body
+    assert (message.headers["account"], message.app_id) == ("sales", "billing")
+
+
+async def test_send_reads_a_file_and_the_url_from_a_file(
+    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any], tmp_path: Path
+):
+    (tmp_path / "body.json").write_text(json.dumps(dial))
+    (tmp_path / "url").write_text(amqp_url + "\n")
+    words = ("send", "--file", str(tmp_path / "body.json"), "--json")
+    code, out, _ = await run(None, *words, CALLMQ_AMQP_URL_FILE=str(tmp_path / "url"))
+    assert code == 0
+    result = json.loads(out)
+    assert result["result"] == "confirmed"
+    assert (await commands.get()).headers["idempotency-key"] == result["key"]
+
+
+async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+    lines = [
+        json.dumps(dial),
+        "",
+        json.dumps({"key": "order-2", "campaign": "spring", "body": dial}),
+        json.dumps({"command": "dial", "params": {}}),
+        "not json",
+        json.dumps({"key": 7, "correlation_id": 8, "body": dial}),
+        json.dumps({"command": "calling.end", "id": CALL, "params": {}}),
+    ]
+    code, out, err = await run(amqp_url, "send", "--json", stdin="\n".join(lines).encode())
+    results = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [result["result"] for result in results] == ["confirmed"] * 2 + ["invalid"] * 3 + ["confirmed"]
+    assert results[1]["key"] == "order-2"
+    assert results[2]["problem"]["code"] == "invalid_params"
+    assert len(err.splitlines()) == 3
+    received = [await commands.get(no_ack=True) for _ in range(3)]
+    assert received[1].headers["campaign"] == "spring"
+    assert received[2].routing_key == "calling.end"
+
+
+async def test_send_says_that_nothing_was_published(amqp_url: str, dial: dict[str, Any]):
+    code, out, err = await run(amqp_url, "send", json.dumps(dial), "--key", "order-1")
+    assert (code, out) == (1, "unroutable order-1\n")
+    assert "callmq topology declare" in err
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [(OutcomeName.SUCCEEDED, 0), (OutcomeName.REJECTED, 1)])
+async def test_call_prints_the_reply(
+    amqp_url: str, answerer: Any, dial: dict[str, Any], outcome: OutcomeName, expected: int
+):
+    answerer.outcomes = [outcome]
+    code, out, _ = await run(amqp_url, "call", "--json", "--key", "order-1", stdin=json.dumps(dial).encode())
+    assert code == expected
+    assert json.loads(out)["outcome"] == outcome.value
+
+
+async def test_call_without_a_reply_is_3(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+    code, out, err = await run(amqp_url, "call", json.dumps(dial), "--timeout", "1")
+    assert (code, out) == (3, "")
+    assert "may have been done" in err
+    assert "the key is " in err
+
+
+async def test_replies_follow_until_the_count(amqp_url: str, answerer: Any, dial: dict[str, Any]):
+    process = await start(amqp_url, "replies", "--bind", "#.succeeded", "--count", "2", "--json")
+    assert process.stderr is not None
+    assert b"listening" in await process.stderr.readline()
+    await run(amqp_url, "send", stdin=b"\n".join([json.dumps(dial).encode()] * 3))
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert [json.loads(line)["command"] for line in out.splitlines()] == ["dial", "dial"]
+
+
+async def test_replies_end_at_their_time_and_at_ctrl_c(amqp_url: str, commands: AbstractQueue):
+    assert (await run(amqp_url, "replies", "--timeout", "0.2"))[0] == 0
+    assert (await run(amqp_url, "replies", "--timeout", "0.2", "--count", "1"))[0] == 1
+    process = await start(amqp_url, "replies")
+    assert process.stderr is not None
+    assert b"listening" in await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (130, b"")
+
+
+async def test_ctrl_c_ends_send_while_it_waits_for_lines(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+    process = await start(amqp_url, "send")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(dial).encode() + b"\n")
+    assert b"confirmed" in await process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (130, b"")
+
+
+async def test_no_broker_is_3_and_no_password_is_shown(unused_tcp_port: int, dial: dict[str, Any]):
+    url = f"amqp://guest:swordfish-canary@127.0.0.1:{unused_tcp_port}/"
+    for words in (("send", json.dumps(dial)), ("call", json.dumps(dial)), ("replies",)):
+        code, out, err = await run(url, *words)
+        assert (code, out) == (3, "")
+        assert "127.0.0.1" in err
+        assert "swordfish" not in err
+        assert "Traceback" not in err
