@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,6 +23,27 @@ if TYPE_CHECKING:
 _COLOURS = {"succeeded": "green", "rejected": "yellow", "expired": "cyan", "unknown": "magenta", "failed": "red"}
 _OTHER_LINES = 7  # progress, notes, the table's frame and head
 _NOTES = 2
+_WIDE = 110
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table. ``least``: its width however narrow the terminal is; ``droppable``: goes first then."""
+
+    name: str
+    least: int
+    number: bool = False
+    droppable: bool = False
+
+
+_COLUMNS = (
+    _Column("command", 20),
+    _Column("case", 10, droppable=True),
+    _Column("state", 7),
+    _Column("outcome", 20),
+    _Column("attempts", 8, number=True),
+    _Column("ms", 6, number=True),
+)
 
 
 class Board(Protocol):
@@ -142,10 +163,12 @@ class LiveBoard:
         self._notes.append(text)
 
     def close(self) -> None:
-        """Leave the whole table and every note on the terminal."""
+        """Leave the whole table and every note on the terminal; a second call does nothing."""
+        if not self._live.is_started:
+            return
         self._live.stop()
         if any(row.changed for row in self._rows.values()):
-            self.console.print(_table(list(self._rows.values())))
+            self.console.print(self._table(list(self._rows.values())))
         for note in self._notes:
             self.console.print(Text(note, "dim"))
 
@@ -154,7 +177,20 @@ class LiveBoard:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(len(self._rows), done, width=40), Text(f"{done} of {len(self._rows)} answered", "bold"))
         notes = [Text(note, "dim", no_wrap=True, overflow="ellipsis") for note in self._notes[-_NOTES:]]
-        return Group(_table(self._most_recent()), bar, *notes)
+        return Group(self._table(self._most_recent()), bar, *notes)
+
+    def _table(self, rows: Sequence[_Row]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        narrow = self.console.width < _WIDE
+        for column in _COLUMNS:
+            if not (narrow and column.droppable):
+                justify: Literal["left", "right"] = "right" if column.number else "left"
+                table.add_column(column.name, justify=justify, min_width=column.least, no_wrap=True)
+        for row in rows:
+            table.add_row(
+                *(cell for cell, column in zip(row.cells(), _COLUMNS, strict=True) if not (narrow and column.droppable))
+            )
+        return table
 
     def _most_recent(self) -> list[_Row]:
         room = max(3, self.console.height - _OTHER_LINES)
@@ -179,14 +215,3 @@ def result(answer: Answer) -> str:
 def facts(answer: Answer) -> str:
     """Return attempts and milliseconds in columns of fixed width."""
     return f"attempts {answer.document['attempts']}  {answer.ms:6.0f} ms  "
-
-
-def _table(rows: Sequence[_Row]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("command", "case", "state", "outcome"):
-        table.add_column(name, no_wrap=True)
-    for name in ("attempts", "ms"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.cells())
-    return table

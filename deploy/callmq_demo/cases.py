@@ -132,7 +132,7 @@ def bad_input(original: str, dial: Mapping[str, Any]) -> tuple[Case, ...]:
     unknown = rejected(ProblemCode.UNKNOWN_COMMAND)
     first = (original,)
     return (
-        Case("wrong", "a dial without 'to' and with 'from_'", wrong, "wrong", invalid, valid=False),
+        Case("wrong", "'from_' and no 'to'", wrong, "wrong", invalid, valid=False),
         Case("stranger", "no such command", {**play, "command": "sing"}, "stranger", unknown, valid=False),
         Case("expired", "its time has passed", dial, "expired", expired, expires_in=-1.0),
         Case("repeat", "the same again", dial, original, again, after=first),

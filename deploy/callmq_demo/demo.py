@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 OFF, UNREACHABLE = 1, 3
 _PATIENCE = 60.0
 # Short, so that what a killed worker held is taken over quickly; patient enough for a busy machine.
-_SANDBOX_TIMES = {"CALLMQ_DIAL_RATE": "0", "CALLMQ_HTTP_DEADLINE": "5", "CALLMQ_LEASE": "7"}
+_SANDBOX_TIMES = {"CALLMQ_DIAL_RATE": "0", "CALLMQ_HTTP_DEADLINE": "3.5", "CALLMQ_LEASE": "5"}
 _OUR_PREFIX = "callmq"
 
 

@@ -118,7 +118,8 @@ class PrivateNode:
             raise BrokerError("RabbitMQ is not installed: no rabbitmq-server was found (Debian: rabbitmq-server).")
         for tries_left in (2, 1, 0):
             try:
-                self._layout = Layout(self._settings)
+                with undisturbed():  # or a folder that nobody knows of would stay
+                    self._layout = Layout(self._settings)
                 self.boot()
             except BaseException as error:
                 ports = self._layout.ports if self._layout else None

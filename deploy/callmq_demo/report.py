@@ -21,16 +21,16 @@ def in_words(cases: Sequence[Case], evidence: Evidence, seconds: float) -> list[
     outcomes = ", ".join(f"{count} {name}" for name, count in told["outcomes"].items()) or "none"
     lines = [
         f"{told['published']} of {told['cases']} cases published, {told['answered']} answered: {outcomes}.",
-        f"On the broker lie {_several(told['dead'], 'dead letter', 'dead letters')}, and {told['parked']} parked as unknown.",
+        f"On the broker lie {_several(told['dead'], 'dead letter')} and {told['parked']} parked as unknown.",
     ]
     if evidence.requests is not None:
         twice = f"{told['dialled_twice']} DIALLED TWICE" if told["dialled_twice"] else "nobody was dialled twice"
         received, acted = told["received"], told["acted"]
         lines.append(f"The endpoint received {received} requests and carried out {acted}; {twice}.")
     if evidence.restarts:
-        lines.append(f"The worker was killed {_several(evidence.restarts, 'time', 'times')} and started again.")
+        lines.append(f"The worker died {_several(evidence.restarts, 'time')} and was started again.")
     if deviations:
-        lines += ["", f"NOT as wire.md says, in {_several(len(deviations), 'point', 'points')} ({seconds:.1f} s):"]
+        lines += ["", f"NOT as wire.md says, in {_several(len(deviations), 'point')} ({seconds:.1f} s):"]
         lines += [f"  {each.where}: {each.what}" for each in deviations]
     else:
         lines.append(f"Each got exactly the outcome that wire.md says. ({seconds:.1f} s)")
@@ -84,5 +84,5 @@ def _case(case: Case, answer: Any) -> dict[str, Any]:
     return {"case": case.name, "command": case.command, "label": case.label, "key": case.key, "reply": seen}
 
 
-def _several(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

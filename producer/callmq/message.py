@@ -21,6 +21,7 @@ from callmq_contracts.shapes import Body
 from callmq_contracts.text import parse
 
 _MAX_ROUTING_KEY: Final = 255
+_MAX_HEADER_NAME: Final = 128
 _SHORTSTR: Final = 255
 
 HeaderValue: TypeAlias = str | int | bool
@@ -141,8 +142,10 @@ def _routing(body: bytes) -> tuple[str, str | None]:
 def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
     headers: dict[str, Any] = dict(message.headers or {})
     try:
+        if not all(0 < len(name.encode()) <= _MAX_HEADER_NAME for name in headers):
+            raise ValueError
         encode.field_table(headers)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise _invalid(ProblemCode.INVALID_HEADER, "A header's name or value has no form in AMQP.") from error
     own = {
         envelope.IDEMPOTENCY_KEY: message.key,

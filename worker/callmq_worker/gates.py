@@ -1,5 +1,6 @@
 """What may pass now: paused accounts, the pace of dials, the retry budget. One per process, asked before each claim."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from callmq_worker.core.pace import Pace
@@ -21,6 +22,7 @@ class Gates:
     paused: dict[str, str] = field(default_factory=dict)
     pauses: int = 0
     _next_probe: dict[str, float] = field(default_factory=dict)
+    _lines: dict[str, asyncio.Lock] = field(default_factory=dict)
     _paces: dict[str, Pace] = field(default_factory=dict)
     _budget: Budget = field(default_factory=Budget)
 
@@ -58,11 +60,12 @@ class Gates:
         return True
 
     async def pace(self, account: str) -> None:
-        """Wait for this account's next dial slot."""
-        pace, wait = self._paces.get(account, Pace(self.dial_rate)).take(self.clock.monotonic())
-        self._paces[account] = pace
-        if wait > 0:
-            await self.clock.sleep(wait)
+        """Wait for this account's next dial slot. One waits and the others stand behind it, so no slot is lost."""
+        async with self._lines.setdefault(account, asyncio.Lock()):
+            pace, wait = self._paces.get(account, Pace(self.dial_rate)).take(self.clock.monotonic())
+            if wait > 0:
+                await self.clock.sleep(wait)
+            self._paces[account] = pace
 
     def earn(self) -> None:
         """Count a first attempt."""

@@ -46,16 +46,20 @@ async def connected(settings: Settings, purpose: str) -> AsyncIterator[AbstractC
 @asynccontextmanager
 async def opened_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     """Lend the workers' ledger. Raises `LedgerAwayError`, also where there is none yet: none is made here."""
-    if settings.ledger_url.startswith(SQLITE) and not Path(settings.ledger_url.removeprefix(SQLITE)).exists():
-        raise LedgerAwayError(
-            "The file that CALLMQ_LEDGER_URL (or CALLMQ_STATE_DIR) means does not exist: run this on the workers' "
-            "host, with their settings."
-        )
+    _refuse_new(settings.ledger_url)
     ledger = await open_ledger(settings.ledger_url, SystemClock(), wait=False)
     try:
         yield ledger
     finally:
         await ledger.close()
+
+
+def _refuse_new(url: str) -> None:
+    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+        raise LedgerAwayError(
+            "The file that CALLMQ_LEDGER_URL (or CALLMQ_STATE_DIR) means does not exist: run this on the workers' "
+            "host, with their settings."
+        )
 
 
 @asynccontextmanager

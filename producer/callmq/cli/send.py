@@ -96,12 +96,14 @@ def _code(result: SendManyResult) -> int:
 def _print(result: SendManyResult, *, as_json: bool) -> None:
     if not result.ok:
         say("send")(result.text)
-    if not as_json:
-        sys.stdout.write(f"{result.name} {result.key}\n")
-        return
+    sys.stdout.write((orjson.dumps(_document(result)).decode() if as_json else f"{result.name} {result.key}") + "\n")
+    sys.stdout.flush()  # whoever feeds lines one by one wants to know at once
+
+
+def _document(result: SendManyResult) -> dict[str, Any]:
     document: dict[str, Any] = {"result": result.name, "key": result.key, "message_id": result.message_id or None}
     if result.reason:
         document["reason"] = result.reason
     if isinstance(result, Invalid) and result.problem is not None:
         document["problem"] = result.problem.as_dict()
-    sys.stdout.write(orjson.dumps(document).decode() + "\n")
+    return document

@@ -36,6 +36,7 @@ def judge_lines(lines: Iterable[bytes], key: str, out: TextIO) -> int:
     for line in lines:
         verdict = verdict_of(line, key)
         out.write(orjson.dumps(verdict).decode() + "\n")
+        out.flush()  # whoever feeds lines one by one wants to know at once
         if not verdict["ok"]:
             code = EXIT_NO
     return code

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -125,6 +125,7 @@ class Network:
         self._tasks: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
+        self.held = asyncio.Event()
 
     def url(self, query: str = "", host: str = "127.0.0.1") -> str:
         assert self._server is not None
@@ -145,7 +146,7 @@ class Network:
         for writer in self._writers:
             writer.transport.abort()
 
-    async def __aenter__(self) -> Network:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
@@ -175,7 +176,9 @@ class Network:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ssl.SSLError):
             while data := await reader.read(65_536):
-                await self._flows.wait()
+                if not self._flows.is_set():
+                    self.held.set()
+                    await self._flows.wait()
                 writer.write(data)
                 await writer.drain()
             writer.close()

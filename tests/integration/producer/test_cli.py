@@ -128,7 +128,7 @@ async def test_ctrl_c_ends_send_while_it_waits_for_lines(amqp_url: str, commands
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(json.dumps(dial).encode() + b"\n")
-    assert b"confirmed" in await process.stdout.readline()
+    assert b"confirmed" in await asyncio.wait_for(process.stdout.readline(), 60)
     process.send_signal(signal.SIGINT)
     _, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, err) == (130, b"")

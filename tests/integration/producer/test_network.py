@@ -131,8 +131,7 @@ async def test_our_own_cancellation_goes_through(network: Any, commands: Abstrac
         assert (await client.send(dial, key="order-1")).ok
         network.blackhole()
         sending = asyncio.create_task(client.send(dial, key="order-2"))
-        while client._publisher._outlet is None or client._publisher._outlet.unanswered == 0:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(network.held.wait(), 30)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

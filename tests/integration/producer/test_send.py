@@ -61,9 +61,7 @@ async def test_the_unroutable_one_of_many_is_the_one_that_is_told(
     assert all(isinstance(result, Unroutable) for result in results[7::10])
 
 
-async def test_a_missing_exchange_is_told_and_later_found(
-    amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]
-):
+async def test_a_missing_exchange_is_told_and_later_found(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]):
     async with Client(amqp_url) as client:
         first = await client.send(dial, key="order-1")
         exchange = await admin.declare_exchange(NAMES.commands, "topic", durable=True)
@@ -155,9 +153,7 @@ async def test_a_connection_closed_in_the_middle(
     assert {str(result.key) for result in results if result.ok} <= keys
 
 
-async def test_results_come_in_order_within_the_window(
-    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
-):
+async def test_results_come_in_order_within_the_window(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
     taken = 0
 
     async def source() -> Any:

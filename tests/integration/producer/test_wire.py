@@ -49,7 +49,9 @@ async def test_every_property_of_the_table(amqp_url: str, commands: AbstractQueu
     assert message.app_id == "billing.eu"
     assert message.expiration is None
     assert message.user_id is None
-    headers = {name: value for name, value in message.headers.items() if name != "x-delivery-count"}  # the queue adds it
+    headers = {
+        name: value for name, value in message.headers.items() if name != "x-delivery-count"
+    }  # the queue adds it
     assert headers == {
         "idempotency-key": "order-17-dial-1",
         "expires-at": expires.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -124,7 +126,7 @@ async def test_the_span_follows_the_conventions_and_tells_nobody_s_number(
     assert (good.name, good.kind) == ("send callmq.commands:dial", trace.SpanKind.PRODUCER)
     assert dict(good.attributes or {}) == {
         "messaging.system": "rabbitmq",
-        "messaging.operation.name": "publish",
+        "messaging.operation.name": "send",
         "messaging.operation.type": "send",
         "messaging.destination.name": "callmq.commands:dial",
         "messaging.rabbitmq.destination.routing_key": "dial",

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from callmq_contracts.envelope import Envelope
 from callmq_contracts.reply import REPLY_TYPE
 from callmq_worker.adapters import otel as adapter
-from callmq_worker.adapters.otel import NoObserver, OtelObserver, TracingSettingsError, build_provider, setup_tracing
+from callmq_worker.adapters.otel import NoObserver, OtelObserver, build_provider, setup_tracing
 from callmq_worker.core import spans
 from callmq_worker.core.outcome import Answered
 from callmq_worker.core.publications import Publication
@@ -239,45 +238,6 @@ def test_grpc_works_where_it_is_installed(otel):
     end()
     server.stop(0).wait()
     assert sum(len(scope.spans) for r in taken for rs in r.resource_spans for scope in rs.scope_spans) == 4
-
-
-def test_grpc_is_missed_by_name(otel, monkeypatch):
-    otel(EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317", EXPORTER_OTLP_TRACES_PROTOCOL="grpc")
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc", None)
-    with pytest.raises(TracingSettingsError, match="opentelemetry-exporter-otlp-proto-grpc") as caught:
-        build_provider("callmq", "1")
-    assert "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" in str(caught.value)
-
-
-def test_all_wrong_settings_are_told_at_once_without_their_values(otel):
-    wrong = {
-        "TRACES_EXPORTER": "otlp,canary",
-        "EXPORTER_OTLP_PROTOCOL": "canary",
-        "EXPORTER_OTLP_ENDPOINT": "canary:4318",
-        "EXPORTER_OTLP_TIMEOUT": "canary",
-        "EXPORTER_OTLP_TRACES_COMPRESSION": "canary",
-        "TRACES_SAMPLER": "canary",
-        "BSP_MAX_QUEUE_SIZE": "0",
-        "BSP_SCHEDULE_DELAY": "canary",
-    }
-    otel(**wrong)
-    with pytest.raises(TracingSettingsError) as caught:
-        build_provider("callmq", "1")
-    assert sorted(told.split(":")[0] for told in caught.value.problems) == sorted(f"OTEL_{name}" for name in wrong)
-    assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"TRACES_SAMPLER": "traceidratio", "TRACES_SAMPLER_ARG": "2"}, "OTEL_TRACES_SAMPLER_ARG"),
-        ({"BSP_MAX_QUEUE_SIZE": "10"}, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
-    ],
-)
-def test_settings_that_contradict_each_other(otel, settings, name):
-    otel(TRACES_EXPORTER="console", **settings)
-    with pytest.raises(TracingSettingsError, match=name):
-        build_provider("callmq", "1")
 
 
 def test_a_silent_receiver_holds_up_neither_the_work_nor_the_end(otel, receiver, monkeypatch, caplog):

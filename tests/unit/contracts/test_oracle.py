@@ -57,8 +57,12 @@ def keywords(node, name):
 
 @pytest.fixture(scope="module")
 def vocabulary(schemas):
-    """Return every word of every enum, and every bound with its neighbours: each is tried in each place."""
+    """Return every word of every enum, theirs and ours, and every bound with its neighbours.
+
+    Each is tried in each place.
+    """
     ours = [schema for name, schema in schemas.items() if OURS.match(name)]
+    ours += [entry.model.model_json_schema() for entry in CATALOG.values()]
     words = {word for enum in keywords(ours, "enum") for word in enum if isinstance(word, str)}
     bounds = {bound for name in ("minimum", "maximum") for bound in keywords(ours, name)}
     assert len(words) > 150

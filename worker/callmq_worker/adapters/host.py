@@ -4,28 +4,17 @@ import os
 import resource
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from callmq_worker.core.diagnosis import LedgerPlace
 
 _WAL_MARK: Final = b"\x02\x02"  # read and write version in the header of a SQLite file with a write-ahead log
 _WAL_AT: Final = slice(18, 20)
 _HEADER: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a SQLite ledger lies. ``wal`` is None while there is no file; ``free`` in bytes."""
-
-    folder: Path
-    exists: bool
-    writable: bool
-    exposed: bool
-    wal: bool | None
-    free: int
-
-
-def place_of(path: Path) -> Place:
+def place_of(path: Path) -> LedgerPlace:
     """Look at a ledger's file and folder, changing nothing. Raises `OSError` where even that is refused.
 
     Call it before the ledger is opened in this process: closing a descriptor of the file drops SQLite's locks.
@@ -37,8 +26,8 @@ def place_of(path: Path) -> Place:
     if exists:
         with path.open("rb") as file:
             header = file.read(_HEADER)
-    return Place(
-        folder=folder,
+    return LedgerPlace(
+        path=path,
         exists=exists,
         writable=os.access(near, os.W_OK | os.X_OK) and (not exists or os.access(path, os.W_OK)),
         exposed=exists and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)),

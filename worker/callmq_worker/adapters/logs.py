@@ -44,8 +44,8 @@ def clean(text: str) -> str:
 def setup_logs(level: str = "INFO", form: Form | None = None, stream: TextIO | None = None) -> Callable[[], None]:
     """Send all logs, warnings and uncaught exceptions to ``stream`` (standard error), and return what undoes it.
 
-    ``form`` None: what ``CALLMQ_LOG_FORMAT`` says; unset or ``auto``, text on a terminal and JSON elsewhere. Raises `ValueError`
-    for a level or form that there isn't.
+    ``form`` None: what ``CALLMQ_LOG_FORMAT`` says; where that is unset or ``auto``, text on a terminal and JSON
+    elsewhere. Raises `ValueError` for a level or form that there isn't.
     """
     chosen_level = level.strip().upper()
     if chosen_level not in LEVELS:

@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from callmq_worker.core.comparison import governed
 from callmq_worker.ports import BrokerAwayError
 
 SECONDS: Final = 10.0
@@ -43,6 +44,15 @@ class Management:
 
     async def listed(self, kind: str) -> list[dict[str, Any]]:
         """Return all ``exchanges``, ``queues`` or ``bindings`` of the vhost."""
+        found = await self._listed(kind)
+        if kind != "queues":
+            return found
+        try:
+            return governed(found, await self._listed("policies"), await self._listed("operator-policies"))
+        except BrokerAwayError:
+            return found  # only the tags 'policymaker' and 'monitoring' may look at policies
+
+    async def _listed(self, kind: str) -> list[dict[str, Any]]:
         return cast("list[dict[str, Any]]", await self._get(f"/api/{kind}/{quote(self._vhost, safe='')}"))
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """What of a layout is not on the broker as it must be, by what its management API lists."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ DANGEROUS: Final = (
     "dead-letter-routing-key",
     "dead-letter-strategy",
 )
+
+_ON_QUEUES: Final = ("all", "queues", "quorum_queues")
 
 
 def differences(wanted: Layout, exchanges: Listed, queues: Listed, bindings: Listed) -> dict[tuple[str, str], str]:
@@ -44,6 +47,32 @@ def differences(wanted: Layout, exchanges: Listed, queues: Listed, bindings: Lis
             why = "is not of the layout: its queue gets messages that are not meant for it"
             _note(wrong, "binding", name_of(Binding(source, queue_name, key)), why)
     return wrong
+
+
+def governed(queues: Listed, policies: Listed, operator_policies: Listed) -> list[dict[str, Any]]:
+    """Return the queues with the policies that hold for each: what the broker lists of them lags by seconds."""
+    kinds = (list(policies), list(operator_policies))
+    found = []
+    for queue in queues:
+        definition = dict(queue.get("effective_policy_definition") or {})
+        for kind in kinds:
+            definition |= _governing(str(queue["name"]), kind)
+        found.append({**queue, "effective_policy_definition": definition})
+    return found
+
+
+def _governing(name: str, policies: Listed) -> Mapping[str, Any]:
+    matching = [p for p in policies if p.get("apply-to") in _ON_QUEUES and _matches(str(p.get("pattern")), name)]
+    best = max(matching, key=lambda p: int(p.get("priority", 0)), default=None)
+    definition = best.get("definition") if best is not None else None
+    return definition if isinstance(definition, Mapping) else {}
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:  # a pattern of Erlang's that Python does not read
+        return False
 
 
 def name_of(binding: Binding) -> str:

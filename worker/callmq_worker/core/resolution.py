@@ -1,5 +1,6 @@
 """How an unknown outcome becomes a final one by a person's word: the second reply, made from the first."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from callmq_worker.core.redact import mask_text
 
 RESOLVABLE: Final = (OutcomeName.SUCCEEDED, OutcomeName.FAILED)
 MAX_NOTE: Final = 1000
+_CALL_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SECOND: Final = "2"
 
 
@@ -37,7 +39,7 @@ def final_reply(record: Record, sequence: int, resolution: Resolution) -> bytes:
 def final_reply_without_record(copy: Copy, resolution: Resolution) -> bytes:
     """Return the JSON of the reply that follows the provisional one of a command without a key."""
     envelope = copy.envelope
-    document = {
+    document: dict[str, Any] = {
         "version": 1,
         "idempotency_key": None,
         "command": copy.original.routing_key,
@@ -87,6 +89,11 @@ def reply_id_of(record: Record) -> str | None:
     """Return the id of a record's last reply."""
     name = _first(record).get("reply_id")
     return name if isinstance(name, str) else None
+
+
+def is_call_id(text: str) -> bool:
+    """Say whether this is a call id."""
+    return _CALL_ID.match(text) is not None
 
 
 def message_of(record: Record, copy: Copy | None) -> Message:

@@ -1,6 +1,6 @@
 """The dead letters: look, publish again, remove."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,7 @@ class Selection:
 
     def takes(self, copy: Copy, now: float) -> bool:
         """Say whether this copy is meant. ``code`` is a code, an outcome, or both (``rejected.refused``)."""
-        if self.older_than is not None and (
-            copy.received_at is None or now - copy.received_at <= self.older_than
-        ):
+        if self.older_than is not None and (copy.received_at is None or now - copy.received_at <= self.older_than):
             return False
         return (
             self.id in (None, copy.id)
@@ -78,7 +76,7 @@ async def show(shelf: Shelf, queue: str, wanted: str, *, body: bool) -> dict[str
     raise ActError(f"There is no copy of that id or position in '{queue}': 'list' shows those that are.")
 
 
-async def replay(desk: Desk, selection: Selection, terms: Terms, limit: int) -> AsyncIterator[Replayed]:
+async def replay(desk: Desk, selection: Selection, terms: Terms, limit: int) -> AsyncGenerator[Replayed, None]:
     """Publish up to ``limit`` selected copies again, each confirmed before its copy goes; yield each as it is done.
 
     Raises `NotReachedError` at the first publication that the broker does not confirm: that copy stays.

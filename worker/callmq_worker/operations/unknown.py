@@ -4,8 +4,6 @@ The order of each act: the ledger first, then publish (confirmed), then remove t
 at, running it again finds what was done and does the rest.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,25 +15,17 @@ from callmq_worker.core import guard, publications, resolution
 from callmq_worker.core.copies import Copy, page, row
 from callmq_worker.core.publications import Message, Publication
 from callmq_worker.core.record import Record, RecordKey, State
-from callmq_worker.core.replay import republication
 from callmq_worker.core.redact import redact
+from callmq_worker.core.replay import republication
 from callmq_worker.core.resolution import Resolution
-from callmq_worker.operations.desk import ActError, Desk, Held, NotReachedError, Shelf, read
+from callmq_worker.operations.desk import ActError, Desk, NotReachedError, Shelf, read
+from callmq_worker.operations.parked import Case, Who, find, key_of, open_case
 from callmq_worker.ports import Ledger, Published
 
-ALL: Final = 1_000_000
 _NO_RECORD: Final = (
     "This ledger has no record of that key or id: look at 'callmq unknown list', at --account, and at "
     "CALLMQ_LEDGER_URL, which must be the workers'."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Which command is meant: its key in an account, or the id of its reply, as lists show it."""
-
-    wanted: str
-    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +37,12 @@ class Done:
     owed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One unknown command: its name in the ledger and its parked copies, held back."""
-
-    key: RecordKey
-    parked: tuple[Held, ...]
-
-    @property
-    def copy(self) -> Copy | None:
-        return self.parked[0].copy if self.parked else None
-
-    async def clear(self) -> int:
-        for held in self.parked:
-            await held.found.take()
-        return len(self.parked)
-
-
 async def from_ledger(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
     """Return rows of up to ``limit`` records in state unknown, oldest first."""
     return [resolution.row(record) for record in await ledger.unknowns(limit)]
 
 
-async def from_queue(
-    shelf: Shelf, names: Names, ledger: Ledger | None, limit: int
-) -> tuple[list[dict[str, Any]], int]:
+async def from_queue(shelf: Shelf, names: Names, ledger: Ledger | None, limit: int) -> tuple[list[dict[str, Any]], int]:
     """Return rows of parked copies that no unknown record stands for (without a key, or settled since), and the depth.
 
     Without a ledger all copies are returned. Up to ``limit`` of them, oldest first.
@@ -95,7 +66,7 @@ async def _standing(ledger: Ledger | None, copy: Copy) -> str | None:
         return "without a key: resolve it by its id"
     if ledger is None:
         return "from the queue alone: the ledger was not asked"
-    record = await ledger.look(_key_of(copy))
+    record = await ledger.look(key_of(copy))
     if record is None:
         return "no record in this ledger"
     if record.state is State.UNKNOWN:
@@ -116,11 +87,11 @@ async def show(ledger: Ledger, shelf: Shelf, names: Names, who: Who, *, body: bo
 
     ``body``: for a trusted reader, with the bodies and nothing masked. Raises `ActError` where there is neither.
     """
-    key = await _find(ledger, who)
+    key = await find(ledger, who)
     record = await ledger.look(key)
     async with shelf.open(names.unknown) as browsing:
         held = [read(found) async for found in browsing]
-    mine = [each.copy for each in held if _key_of(each.copy) == key or each.copy.id == who.wanted]
+    mine = [each.copy for each in held if key_of(each.copy) == key or each.copy.id == who.wanted]
     if record is None and not mine:
         raise ActError(_NO_RECORD)
     shown: dict[str, Any] = {"parked": [page(copy, body=body) for copy in mine]}
@@ -137,7 +108,7 @@ async def resolve(desk: Desk, who: Who, word: Resolution) -> Done:
     Raises `ActError` where it is closed with another outcome or not unknown, `NotReachedError` where the dead copy of
     a failed one is not confirmed: all else is done then, and running it again does the rest.
     """
-    async with _case(desk, who) as case:
+    async with open_case(desk, who) as case:
         if case.key.key == "":
             return await _resolve_without_record(desk, case, word)
 
@@ -158,7 +129,7 @@ async def resolve(desk: Desk, who: Who, word: Resolution) -> Done:
         return await _finish(desk, case, message, await desk.ledger.look(case.key), fresh=True)
 
 
-async def _check_closed(record: Record | None, case: _Case, word: Resolution) -> None:
+async def _check_closed(record: Record | None, case: Case, word: Resolution) -> None:
     """Raise `ActError` unless the record was closed by a person with this very outcome; a stale parked copy goes."""
     if record is None or record.state is not State.CLOSED:
         state = "gone from the ledger" if record is None else "being dispatched again"
@@ -171,7 +142,7 @@ async def _check_closed(record: Record | None, case: _Case, word: Resolution) ->
         )
 
 
-async def _finish(desk: Desk, case: _Case, message: Message, record: Record | None, *, fresh: bool = False) -> Done:
+async def _finish(desk: Desk, case: Case, message: Message, record: Record | None, *, fresh: bool = False) -> Done:
     """Publish what a closed record stands for as far as that is not done, then remove the parked copies."""
     if record is None or record.reply is None:
         raise ActError("Its record has just gone from the ledger: nothing was published.")
@@ -179,12 +150,12 @@ async def _finish(desk: Desk, case: _Case, message: Message, record: Record | No
     answers = publications.answers(desk.names, message, record.reply)
     if answers.kept is not None and case.parked:
         await _keep(desk, answers.kept)
-    owed = record.due is not None and not await _pay(desk, case.key, answers.reply)
+    owed = record.due is not None and not await _pay(desk, case.key, record.reply, record.due)
     if owed:
         words.append("The reply is not published yet: it is owed in the ledger, and a running worker will publish it.")
     if fresh and answers.direct is not None and not await _confirmed(desk, answers.direct):
         words.append("The queue that it was to be answered to is gone: only the reply exchange got the reply.")
-    if not case.parked:
+    if fresh and not case.parked:
         words.append(_without_copy(record))
     return Done(tuple(words), await case.clear(), owed)
 
@@ -196,7 +167,7 @@ def _without_copy(record: Record) -> str:
     return f"{words}."
 
 
-async def _resolve_without_record(desk: Desk, case: _Case, word: Resolution) -> Done:
+async def _resolve_without_record(desk: Desk, case: Case, word: Resolution) -> Done:
     copy = case.parked[0].copy
     reply = resolution.final_reply_without_record(copy, word)
     document = orjson.loads(reply)
@@ -209,7 +180,7 @@ async def _resolve_without_record(desk: Desk, case: _Case, word: Resolution) -> 
         step = guard.owe_alone(document, reply, resolution.address_of(owed))
         await desk.ledger.transact(key, step)
     record = await desk.ledger.look(key)
-    return await _finish(desk, _Case(key, case.parked), copy.message(), record, fresh=known is None)
+    return await _finish(desk, Case(key, case.parked), copy.message(), record, fresh=known is None)
 
 
 async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done:
@@ -218,7 +189,7 @@ async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done
     Raises `ActError` where there is no copy or it was settled meanwhile, `NotReachedError` where the command is not
     confirmed: its copy stays parked, and running it again publishes it.
     """
-    async with _case(desk, who) as case:
+    async with open_case(desk, who) as case:
         copy = case.copy
         if copy is None:
             raise ActError("No parked copy of it was found, and the ledger keeps no body: publish a new command.")
@@ -237,7 +208,7 @@ async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done
         return Done(words, await case.clear())
 
 
-async def _check_open(record: Record | None, case: _Case) -> None:
+async def _check_open(record: Record | None, case: Case) -> None:
     if record is None:
         raise ActError(_NO_RECORD)
     if record.state is State.CLOSED:
@@ -248,44 +219,6 @@ async def _check_open(record: Record | None, case: _Case) -> None:
         )
 
 
-async def _find(ledger: Ledger, who: Who) -> RecordKey:
-    """Return the record's name for a key, or for the reply's id that a list shows."""
-    key = RecordKey(who.account, who.wanted)
-    if await ledger.look(key) is not None:
-        return key
-    for record in await ledger.unknowns(ALL):
-        if resolution.reply_id_of(record) == who.wanted:
-            return RecordKey(record.account, record.key)
-    return key
-
-
-@asynccontextmanager
-async def _case(desk: Desk, who: Who) -> AsyncIterator[_Case]:
-    """Hold all parked copies of a key, or those of this id, which have no key or are no longer unknown."""
-    key = await _find(desk.ledger, who)
-    by_key: list[Held] = []
-    by_id: list[Held] = []
-    async with desk.shelf.open(desk.names.unknown) as browsing:
-        async for found in browsing:
-            held = read(found)
-            if held.copy.envelope.key is not None and _key_of(held.copy) == key:
-                by_key.append(held)
-            elif held.copy.id == who.wanted:
-                by_id.append(held)
-        if by_key or not by_id:
-            yield _Case(key, tuple(by_key))
-        else:
-            yield _Case(_key_of(by_id[0].copy), _same_key(by_id))
-
-
-def _same_key(held: Sequence[Held]) -> tuple[Held, ...]:
-    return tuple(each for each in held if _key_of(each.copy) == _key_of(held[0].copy))
-
-
-def _key_of(copy: Copy) -> RecordKey:
-    return RecordKey(copy.envelope.account, copy.envelope.key or "")
-
-
 async def _keep(desk: Desk, kept: Publication) -> None:
     if not await _confirmed(desk, kept):
         raise NotReachedError(
@@ -293,10 +226,10 @@ async def _keep(desk: Desk, kept: Publication) -> None:
         )
 
 
-async def _pay(desk: Desk, key: RecordKey, reply: Publication) -> bool:
-    if not await _confirmed(desk, reply):
+async def _pay(desk: Desk, key: RecordKey, reply: bytes, due: bytes) -> bool:
+    if not await _confirmed(desk, publications.owed(desk.names, reply, orjson.loads(due))):
         return False
-    await desk.ledger.transact(key, guard.paid(reply.body))
+    await desk.ledger.transact(key, guard.paid(reply))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with settings, broker, ledger, endpoint and host: one check, one line, one thing to do."""
+"""Judges what was seen of settings, broker, ledger and host: one check, one line, one thing to do."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from callmq_contracts.names import Names
-from callmq_worker.core.layout import DEAD_RETENTION_MS
-from callmq_worker.settings import DEAD_RETENTION, LONGEST_LIFETIME, Settings
 
 LANE_WAIT: Final = 60.0  # a command on a live call may wait so long in its lane, unacknowledged
 NODE_TIMEOUT: Final = 1800.0  # the broker's own, where nobody changed it
+_NOBODY_SAYS: Final = (
+    f"set by no queue and no policy; the node's own ({NODE_TIMEOUT:.0f} s unless changed) can't be seen over the API"
+)
 CLOCK_WARNING: Final = 3.0
 CLOCK_WRONG: Final = 30.0
 SPARE_DESCRIPTORS: Final = 128
 LOW_DISK: Final = 256 * 1024 * 1024
 OLDEST: Final = (3, 10)
 _MILLISECONDS: Final = 1000
+_DAY: Final = 86_400
 
 
 class State(StrEnum):
@@ -43,19 +45,30 @@ class Check:
         return {"check": self.name, "state": self.state.value, "detail": self.detail, "todo": self.todo}
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerPlace:
+    """What was seen of a SQLite ledger's place; ``free`` in bytes, ``wal`` None while there is no file."""
+
+    path: Path
+    exists: bool
+    writable: bool
+    exposed: bool
+    wal: bool | None
+    free: int
+
+
 def exit_code(checks: Iterable[Check]) -> int:
     """Return 1 where anything is wrong, else 3 where something can't be reached, else 0."""
     states = {check.state for check in checks}
     return 1 if State.WRONG in states else 3 if State.AWAY in states else 0
 
 
-def retention(settings: Settings) -> Check:
-    """Judge the retention of records against what must fit into it."""
-    needed = LONGEST_LIFETIME + settings.tiers[-1].seconds + max(DEAD_RETENTION, DEAD_RETENTION_MS / _MILLISECONDS)
-    days, least = settings.retention / 86_400, needed / 86_400
-    if settings.retention < needed:
+def retention(kept: float, needed: float) -> Check:
+    """Judge how long records are kept against what must fit into it; both in seconds."""
+    days, least = kept / _DAY, needed / _DAY
+    if kept < needed:
         return Check("retention", State.WRONG, f"{days:.1f} days", f"CALLMQ_RETENTION: at least {least:.1f} days.")
-    return Check("retention", State.OK, f"records {days:.1f} days, needed {least:.1f}")
+    return Check("retention", State.OK, f"records are kept {days:.1f} days, needed {least:.1f}")
 
 
 def version(product: str, text: str) -> Check:
@@ -82,21 +95,17 @@ def depth(name: str, waiting: int, verb: str) -> Check:
     return Check("depth", State.WARNING if waiting else State.OK, detail, todo)
 
 
-def consumer_timeout(settings: Settings, queues: Sequence[Mapping[str, Any]] | None, names: Names) -> Check:
+def consumer_timeout(deadline: float, queues: Sequence[Mapping[str, Any]] | None, names: Names) -> Check:
     """Compare how long a delivery may stay unacknowledged with how long one may take; all in seconds."""
-    needed = settings.http_deadline + LANE_WAIT
+    needed = deadline + LANE_WAIT
     if queues is None:
         return Check("consumer timeout", State.OK, f"can't be seen without CALLMQ_MANAGEMENT_URL; needs {needed:.0f} s")
     least = _least_timeout(queues, names)
-    if least is None:
-        detail = f"no queue and no policy sets one: the node's own, {NODE_TIMEOUT:.0f} s unless changed, applies"
-        if needed < NODE_TIMEOUT:
-            return Check("consumer timeout", State.OK, detail)
-        least = NODE_TIMEOUT
-    if least <= needed:
+    detail = f"{least:.0f} s, needs {needed:.0f} s" if least else _NOBODY_SAYS
+    if (least or NODE_TIMEOUT) <= needed:
         todo = f"Raise it above {needed:.0f} s, or lower CALLMQ_HTTP_DEADLINE."
-        return Check("consumer timeout", State.WRONG, f"{least:.0f} s", todo)
-    return Check("consumer timeout", State.OK, f"{least:.0f} s, needs {needed:.0f} s")
+        return Check("consumer timeout", State.WRONG, detail, todo)
+    return Check("consumer timeout", State.OK, detail)
 
 
 def _least_timeout(queues: Sequence[Mapping[str, Any]], names: Names) -> float | None:
@@ -145,18 +154,6 @@ def descriptors(limit: int, concurrency: int) -> Check:
     return Check("file descriptors", State.OK, f"{limit}, needs {needed}")
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerPlace:
-    """What was seen of a SQLite ledger's place; ``free`` in bytes, ``wal`` None while there is no file."""
-
-    path: Path
-    exists: bool
-    writable: bool
-    exposed: bool
-    wal: bool | None
-    free: int
-
-
 def ledger_place(place: LedgerPlace) -> list[Check]:
     """Judge where a SQLite ledger lies."""
     checks = []
@@ -170,7 +167,9 @@ def ledger_place(place: LedgerPlace) -> list[Check]:
         checks.append(Check("ledger", State.WARNING, "has no write-ahead log yet", "A worker's start sets it."))
     if place.free < LOW_DISK:
         megabytes = place.free // 1_048_576
-        checks.append(Check("disk", State.WRONG, f"{megabytes} MB free for the ledger", "Free some: full, nothing is sent."))
+        checks.append(
+            Check("disk", State.WRONG, f"{megabytes} MB free for the ledger", "Free some: full, nothing is sent.")
+        )
     else:
         checks.append(Check("disk", State.OK, f"{place.free // 1_048_576} MB free for the ledger"))
     return checks

@@ -1,0 +1,69 @@
+"""``callmq topology``: declare, verify or export the exchanges and queues."""
+
+import argparse
+import os
+from collections import Counter
+from typing import Final
+
+from callmq_worker.adapters.management import vhost_of
+from callmq_worker.cli.words import EXIT_NO, EXIT_OK, perform, print_json, print_rows, say
+from callmq_worker.core.layout import definitions
+from callmq_worker.opening import management_url, opened_ground, opened_management, wanted_layout
+from callmq_worker.operations import topology
+from callmq_worker.operations.topology import Finding
+from callmq_worker.settings import load
+
+HELP: Final = "declare, verify or export the exchanges and queues"
+_ABOUT: Final = """\
+declare  makes what is missing, as a worker does at each connect, and says what is there and what is wrong
+verify   looks and changes nothing; with CALLMQ_MANAGEMENT_URL also at arguments, policies and bindings
+export   prints the broker's definitions JSON, for a broker whose workers may not configure:
+           callmq topology export > callmq.json
+           curl -u admin -H 'content-type: application/json' -d @callmq.json \\
+                http://host:15672/api/definitions/VHOST
+
+Needs CALLMQ_AMQP_URL (export does without), and CALLMQ_PREFIX and CALLMQ_RETRY_TIERS as the workers have them.
+Exit codes: 0 all is there, 1 something is missing or different, 2 wrong usage, 3 the broker could not be reached."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.description, parser.formatter_class = _ABOUT, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("act", choices=("declare", "verify", "export"))
+    parser.add_argument("--vhost", help="for export: the vhost that the JSON names (default: that of CALLMQ_AMQP_URL)")
+    parser.add_argument("--json", action="store_true", help="one JSON document a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; return its exit code."""
+    return perform("topology", _export(args) if args.act == "export" else _look(args))
+
+
+async def _export(args: argparse.Namespace) -> int:
+    environment = dict(os.environ)
+    if not (environment.get("CALLMQ_AMQP_URL") or environment.get("CALLMQ_AMQP_URL_FILE")):
+        environment["CALLMQ_AMQP_URL"] = "amqp://localhost"  # only its vhost is read
+    settings = load(environment, broker_only=True)
+    vhost = args.vhost if args.vhost is not None else vhost_of(settings.amqp_urls[0])
+    print_json(definitions(wanted_layout(settings), vhost))
+    return EXIT_OK
+
+
+async def _look(args: argparse.Namespace) -> int:
+    settings = load(broker_only=True)
+    url = management_url()
+    layout = wanted_layout(settings)
+    async with opened_ground(settings) as ground, opened_management(settings, url) as management:
+        if args.act == "declare":
+            findings = await topology.declare(ground, layout)
+        else:
+            findings = await topology.verify(ground, layout, management)
+    return _print(findings, as_json=args.json)
+
+
+def _print(findings: list[Finding], *, as_json: bool) -> int:
+    print_rows([f.row() for f in findings], ("state", "what", "name", "detail"), as_json=as_json)
+    counts = Counter(f.state for f in findings)
+    unseen = f", {counts['unseen']} that {topology.UNSEEN}" if counts["unseen"] else ""
+    say("topology", f"{counts['ok']} there, {counts['wrong']} wrong{unseen}.")
+    return EXIT_NO if counts["wrong"] else EXIT_OK
