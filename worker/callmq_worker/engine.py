@@ -235,7 +235,9 @@ class Engine:
         )
 
     async def _transact(self, accepted: Accepted, operation: str, step: Step[T]) -> T:
-        with self.tools.observer.span(f"ledger {operation}", "internal", spans.ledger(operation)):
+        with self.tools.observer.span(
+            f"ledger {operation}", "internal", spans.ledger(operation, self.tools.ledger.system)
+        ):
             return await self.tools.ledger.transact(record_key(accepted), step)
 
 

@@ -49,6 +49,11 @@ class Ledger(Protocol):
     times and commits one run; it returns only after the commit is durable. All raise `LedgerAwayError`.
     """
 
+    @property
+    def system(self) -> str:
+        """The store's name in traces (``db.system.name``): sqlite, postgresql, redis."""
+        ...
+
     async def transact(self, key: RecordKey, step: Step[T]) -> T:
         """Run ``step`` on the record under ``key`` and return its verdict."""
         ...

@@ -134,7 +134,9 @@ def _choice(r: Reading, name: str, default: str, allowed: tuple[str, ...]) -> st
 
 
 def _agree(r: Reading, s: Settings) -> None:
-    """Check what two settings say together."""
+    """Check what several settings say together, and what this version can do."""
+    if not s.ledger_url.startswith("sqlite:///"):
+        r.fault("CALLMQ_LEDGER_URL", "must be sqlite:///path; this version has no other ledger.")
     if s.lease <= s.http_deadline:
         r.fault("CALLMQ_LEASE", "must be longer than CALLMQ_HTTP_DEADLINE.")
     needed = LONGEST_LIFETIME + s.tiers[-1].seconds + DEAD_RETENTION

@@ -176,7 +176,9 @@ class Settler:
         try:
             while True:
                 try:
-                    with self._means.observer.span(f"ledger {operation}", "internal", spans.ledger(operation)):
+                    with self._means.observer.span(
+                        f"ledger {operation}", "internal", spans.ledger(operation, self._means.ledger.system)
+                    ):
                         return await self._means.ledger.transact(key, step)
                 except LedgerAwayError as error:
                     self.recording_fault = str(error)

@@ -15,10 +15,12 @@ from callmq_contracts.names import Names
 from callmq_worker.adapters.amqp import Hosts
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
+from callmq_worker.adapters.logs import clean
 from callmq_worker.adapters.otel import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.adapters.sqlite import SqliteLedger
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.addresses import AccountSettings
 from callmq_worker.core.intake import Rules
 from callmq_worker.core.layout import lanes, layout
 from callmq_worker.engine import Engine, Policy, Tools
@@ -58,7 +60,9 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
     tries = 0
     while True:
         try:
-            return await SqliteLedger.open(Path(url.removeprefix(SQLITE)))
+            ledger = await SqliteLedger.open(Path(url.removeprefix(SQLITE)))
+            await ledger.secret()  # it answers, and not only opens
+            return ledger
         except LedgerAwayError as error:
             if not wait or isinstance(error, LedgerUnusableError):
                 raise
@@ -71,9 +75,9 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
 async def build(settings: Settings, *, traced: bool) -> Worker:
     """Put a worker together; waits for the ledger."""
     clock = SystemClock()
-    observer: Observer = OtelObserver() if traced else NoObserver()
+    observer: Observer = OtelObserver(mask=clean) if traced else NoObserver()
     ledger = await open_ledger(settings.ledger_url, clock, wait=True)
-    accounts = {a.name: Account(a.name, a.url, _basic(a.project_id, a.api_token)) for a in settings.accounts}
+    accounts = {a.name: Account(a.name, a.url, basic(a)) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)
     gates = Gates(clock, settings.dial_rate, settings.probe_interval, frozenset(accounts))
@@ -99,5 +103,6 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     return worker
 
 
-def _basic(project_id: str, api_token: str) -> str:
-    return "Basic " + base64.b64encode(f"{project_id}:{api_token}".encode()).decode()
+def basic(account: AccountSettings) -> str:
+    """Return the account's Authorization header."""
+    return "Basic " + base64.b64encode(f"{account.project_id}:{account.api_token}".encode()).decode()

@@ -17,6 +17,8 @@ from callmq_worker.ports import Clock, Leave, Observer, Request
 CONNECT_TIMEOUT: Final = 5.0
 MAX_ANSWER_BYTES: Final = 1_048_576
 IDLE_SECONDS: Final = 5.0
+# Baggage stays in the house: it is the producer's, and the endpoint is somebody else.
+TRACE_HEADERS: Final = ("traceparent", "tracestate")
 LEAVING: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (httpx.ConnectTimeout, "connect time-out"),
@@ -120,7 +122,7 @@ class HttpDispatcher:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "callmq",
-            **self._observer.headers(),
+            **{n: v for n, v in self._observer.headers().items() if n in TRACE_HEADERS},
         }
         if request.key is not None:
             escaped = request.key.replace("\\", "\\\\").replace('"', '\\"')

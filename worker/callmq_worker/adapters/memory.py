@@ -37,6 +37,11 @@ class MemoryLedger:
         self._now = now
         self._closed = False
 
+    @property
+    def system(self) -> str:
+        """The store's name in traces."""
+        return "memory"
+
     async def transact(self, key: RecordKey, step: Step[T]) -> T:
         """Run ``step`` on the record under ``key`` and return its verdict."""
         store = self._open()

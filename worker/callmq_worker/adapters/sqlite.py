@@ -71,6 +71,11 @@ class SqliteLedger:
             raise
         return ledger
 
+    @property
+    def system(self) -> str:
+        """The store's name in traces."""
+        return "sqlite"
+
     async def transact(self, key: RecordKey, step: Step[T]) -> T:
         """Run ``step`` on the record under ``key`` and return its verdict."""
         verdict: T = await self._submit(_Job(Wish(key, step)))

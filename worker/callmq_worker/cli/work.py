@@ -14,7 +14,7 @@ from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
-from callmq_worker.wiring import Worker, build
+from callmq_worker.wiring import Worker, basic, build
 
 HELP = "run a worker: consume commands, send each to the endpoint, publish one reply each"
 DESCRIPTION = """\
@@ -72,6 +72,7 @@ def _prepare_logs(settings: Settings) -> None:
     setup_logs(settings.log_level, None if settings.log_format == "auto" else settings.log_format)
     for account in settings.accounts:
         register_secret(account.api_token)
+        register_secret(basic(account).removeprefix("Basic "))
     for url in settings.amqp_urls:
         credentials = url.split("://", 1)[-1].rpartition("@")[0]
         if ":" in credentials:
