@@ -13,7 +13,7 @@ MAX_NESTING: Final = 64
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)')  # linear, even where the string has no end
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # linear, even where the string has no end
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
 _LOWEST: Final = -(2**63)

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads any more, and all was ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    interrupts.ignore()
     return interrupts.exit_code or code
 
 

@@ -49,6 +49,11 @@ class Interrupts:
         if self.number is not None:
             self._act()
 
+    def ignore(self) -> None:
+        """Let no signal count any more: all is done, and Python would die of one while it shuts down."""
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+
     def only_note(self) -> None:
         """Interrupt nothing from now on: what was started is being ended."""
         self._act = _note

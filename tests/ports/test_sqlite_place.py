@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from callmq_worker.adapters import sqlite_schema
 from callmq_worker.adapters.sqlite import LedgerUnusableError, SqliteLedger
 from callmq_worker.adapters.sqlite_place import network_type, read_mounts
 from callmq_worker.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
@@ -55,6 +58,18 @@ async def test_a_newer_schema_is_refused(connect: Callable[..., SqliteLedger], p
         await SqliteLedger.open(path)
     run_sql(path, f"PRAGMA user_version = {SCHEMA_VERSION}")
     await connect().secret()
+
+
+def test_whoever_comes_second_takes_the_ledger_as_it_is(tmp_path: Path):
+    file = tmp_path / "ledger.db"
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as first,
+        closing(sqlite3.connect(file, isolation_level=None)) as second,
+    ):
+        assert sqlite_schema._version(second, file) == 0  # it will make the tables, and the first is quicker
+        secret = sqlite_schema.prepare(first, file)
+        sqlite_schema._upgrade(second, file)
+        assert sqlite_schema.prepare(second, file) == secret
 
 
 async def test_an_empty_file_becomes_a_ledger(connect: Callable[..., SqliteLedger], tmp_path: Path):

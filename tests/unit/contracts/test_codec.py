@@ -49,6 +49,8 @@ MALFORMED = {
     "100,000 levels of objects": b'{"a":' * 50_000,
     "brackets without end": b"]" * 100_000,
     "escaped quotes without end": b"[[[[[[[[" * 10 + b'"' + b'\\"' * 100_000,
+    "escaped quotes, then a newline": b"[" * 80 + b'"' + b'\\"' * 100_000 + b"\\\n",
+    "escaped quotes, then a backslash": b"[" * 80 + b'"' + b'\\"' * 100_000 + b"\\",
     "30 digits": event(b"1" * 30),
     "2^64": event(b"18446744073709551616"),
     "-2^63-1": event(b"-9223372036854775809"),
