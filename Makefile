@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker demo test check format requirements image image-test
+.PHONY: help setup broker demo test check lint types imports house dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -25,14 +25,24 @@ demo: setup ## the demo; its options in ARGS="..."
 test: broker ## all tests but the image's; pytest's options in ARGS="..."
 	@$(PYTHON) -m pytest -m "not image" $(ARGS)
 
-check: setup ## lint, format, types, import law, house rules, Dockerfile
+check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile
+	@echo "check: all well"
+
+lint: setup
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --quiet --check
+
+types: setup
 	@.venv/bin/mypy --no-error-summary
-	@.venv/bin/lint-imports --no-logo >.venv/import-law.log || { cat .venv/import-law.log; false; }
+
+imports: setup
+	@told=$$(.venv/bin/lint-imports --no-logo) || { echo "$$told"; false; }
+
+house: setup
 	@$(PYTHON) -m pytest -q tests/unit/test_house.py
+
+dockerfile: setup
 	@.venv/bin/hadolint Dockerfile
-	@echo "check: all well"
 
 format: setup ## let ruff write
 	@.venv/bin/ruff check --quiet --fix-only

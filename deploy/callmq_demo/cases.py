@@ -123,7 +123,7 @@ def keyed(cases: Sequence[Case], run: str) -> tuple[Case, ...]:
 def bad_input(original: str, dial: Mapping[str, Any]) -> tuple[Case, ...]:
     """Return what must never reach the endpoint; ``original`` is the case of the dial whose key comes again."""
     play = EXAMPLES["calling.play"][0]
-    other = {**dial, "params": {**dial["params"], "timeout": 20}}
+    other = {**dial, "params": {**dial["params"], "timeout": 31}}
     wrong = {"command": "dial", "params": {"from_": dial["params"]["from"], "url": "https://example.com/swml"}}
     expired = Expected(OutcomeName.EXPIRED, ProblemCode.EXPIRED.value, None, attempts=0, received=0, acted=0)
     again = Expected(replayed=True, received=0, acted=0)

@@ -92,6 +92,11 @@ class WorkerKeeper:
         environment = own_environment(self._folder, {**self._environment, "CALLMQ_HEALTH_ADDR": address})
         self._child = launch((sys.executable, "-m", "callmq", "work"), self._folder, environment, self._log)
 
+    def start_again(self) -> None:
+        """Start the next one."""
+        self.restarts += 1
+        self.start()
+
     async def keep(self) -> None:
         """Start it again whenever it has died, until cancelled. Raises `NotReadyError` where that is futile."""
         futile = 0
@@ -103,8 +108,7 @@ class WorkerKeeper:
             if futile >= _FUTILE_STARTS:
                 ended = f"The worker ended {futile} times before it was ready"
                 raise NotReadyError(f"{ended} (exit code {self._child.returncode}):\n{last_words(self._log)}")
-            self.restarts += 1
-            self.start()
+            self.start_again()
 
     async def ready(self, seconds: float = 30.0) -> None:
         """Wait until it consumes. Raises `NotReadyError` with what is in the way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ class Performance:
         stage.board.note(
             "Everything is answered; stopping the worker and looking at what is left." if complete else remark
         )
-        worker_exit = await stage.worker.stop()
+        worker_exit = await self._stop_worker()
         await stage.queues.catch_up()
         return Evidence(
             sent=self._sent,
@@ -78,6 +79,15 @@ class Performance:
             worker_exit=worker_exit,
             remark=remark,
         )
+
+    async def _stop_worker(self) -> int | None:
+        """Stop the worker and return its exit code; one that is killed while it stops is followed by another."""
+        stage = self._stage
+        while (code := await stage.worker.stop()) == -signal.SIGKILL:
+            stage.worker.start_again()
+            await stage.worker.ready()
+            await stage.queues.left()
+        return code
 
     async def _unless_broken(self, lost: asyncio.Event, publishing: Coroutine[Any, Any, None]) -> bool:
         """Keep the worker running meanwhile. False: not all came within the patience."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aio_pika
 from aio_pika.exceptions import AMQPException
 
+from callmq.errors import CallmqError
 from callmq_contracts.names import Names
 from callmq_demo.evidence import Copy
 from callmq_demo.keeper import NotReadyError
@@ -31,7 +32,7 @@ _FAULTS = (AMQPException, OSError, TimeoutError)
 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[AbstractConnection]:
-    """Lend a connection. Raises `NotReadyError` where the broker does not let us in."""
+    """Lend a connection. Raises `NotReadyError` where the broker lets nobody in, and for its faults in the block."""
     try:
         connection = await aio_pika.connect(url, timeout=_SECONDS)
     except (*_FAULTS, ValueError) as error:
@@ -39,6 +40,8 @@ async def connected(url: str) -> AsyncIterator[AbstractConnection]:
         raise NotReadyError(f"The broker could not be reached {why}") from error
     try:
         yield connection
+    except (AMQPException, ConnectionError, CallmqError) as error:
+        raise NotReadyError(f"The broker was lost, or refused something ({type(error).__name__}).") from error
     finally:
         with contextlib.suppress(*_FAULTS):
             await asyncio.wait_for(connection.close(), _SECONDS)

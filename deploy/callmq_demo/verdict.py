@@ -209,7 +209,9 @@ def _place(answer: Answer) -> str | None:
 
 
 def _of_worker(evidence: Evidence) -> Iterator[str]:
-    if evidence.worker_exit != 0:
+    if evidence.worker_exit is None:
+        yield "did not end in time after SIGTERM"
+    elif evidence.worker_exit != 0:
         yield f"ended with exit code {evidence.worker_exit} after SIGTERM, so something was not settled"
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,38 +18,46 @@ async def in_order(
     """
     if window < 1:
         raise ValueError("window must be at least 1.")
-    places = asyncio.Semaphore(window)
-    begun: asyncio.Queue[asyncio.Task[R] | BaseException | None] = asyncio.Queue()
-    under_way: set[asyncio.Task[R]] = set()
-
-    async def run(item: T) -> R:
-        return await act(item)
-
-    async def begin() -> None:
-        end: BaseException | None = None
-        try:
-            async for item in _each(items):
-                await places.acquire()
-                task = asyncio.create_task(run(item))
-                under_way.add(task)
-                begun.put_nowait(task)
-        except Exception as error:  # noqa: BLE001 - raised again where the results are read
-            end = error
-        begun.put_nowait(end)
-
-    feeder = asyncio.create_task(begin())
+    begun = _Begun(act, window)
+    feeder = asyncio.create_task(begun.feed(items))
     try:
-        while isinstance(task := await begun.get(), asyncio.Task):
+        while isinstance(task := await begun.tasks.get(), asyncio.Task):
             result = await task
-            under_way.discard(task)
-            places.release()
+            begun.places.release()
             yield result
         if task is not None:
             raise task
     finally:
-        for each in (feeder, *under_way):
+        feeder.cancel()
+        for each in begun.under_way:
             each.cancel()
-        await asyncio.gather(feeder, *under_way, return_exceptions=True)
+        await asyncio.gather(feeder, *begun.under_way, return_exceptions=True)
+
+
+class _Begun(Generic[T, R]):
+    """The items that were begun, in order, and at the end what the source raised or None."""
+
+    def __init__(self, act: Callable[[T], Awaitable[R]], window: int) -> None:
+        self._act = act
+        self.places = asyncio.Semaphore(window)
+        self.tasks: asyncio.Queue[asyncio.Task[R] | Exception | None] = asyncio.Queue()
+        self.under_way: set[asyncio.Task[R]] = set()
+
+    async def feed(self, items: Iterable[T] | AsyncIterable[T]) -> None:
+        end: Exception | None = None
+        try:
+            async for item in _each(items):
+                await self.places.acquire()
+                task = asyncio.create_task(self._run(item))
+                self.under_way.add(task)
+                task.add_done_callback(self.under_way.discard)
+                self.tasks.put_nowait(task)
+        except Exception as error:  # noqa: BLE001 - raised again where the results are read
+            end = error
+        self.tasks.put_nowait(end)
+
+    async def _run(self, item: T) -> R:
+        return await self._act(item)
 
 
 async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:

@@ -141,7 +141,7 @@ class Client:
         replies wait while nobody listens; without it only what is published from now on is seen.
         """
         self._check_entered()
-        stream = ReplyStream(self._consuming, Subscription(self._names.replies, pattern, queue))
+        stream = ReplyStream(self._consuming, Subscription(self._names.replies, pattern, queue), self._streams.discard)
         self._streams.add(stream)
         return stream
 
@@ -160,7 +160,7 @@ class Client:
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await asyncio.gather(*(stream.close() for stream in self._streams))
+                await asyncio.gather(*(stream.close() for stream in tuple(self._streams)))
                 if self._desk is not None:
                     await self._desk.close()
                 await self._publishing.close()

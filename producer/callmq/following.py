@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -43,10 +44,11 @@ class ReplyStream:
     the loop early, ``acknowledge`` the last one. Close it, or use it with ``async with``.
     """
 
-    def __init__(self, link: Link, subscription: Subscription, prefetch: int = PREFETCH) -> None:
+    def __init__(self, link: Link, subscription: Subscription, on_close: "Callable[[ReplyStream], None]") -> None:
         """Prepare; nothing is declared or consumed before ``start``."""
         self._subscription = subscription
-        self._consumer = Consumer(link, self._declare, self._receive, prefetch)
+        self._on_close = on_close
+        self._consumer = Consumer(link, self._declare, self._receive, PREFETCH)
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._current: tuple[AbstractIncomingMessage, str] | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -73,6 +75,7 @@ class ReplyStream:
     async def close(self) -> None:
         """Stop; a reply that was not acknowledged goes back to its queue."""
         self._closed = True
+        self._on_close(self)
         self._arrived.put_nowait(None)
         await self._consumer.close()
 

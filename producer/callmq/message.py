@@ -141,12 +141,8 @@ def _routing(body: bytes) -> tuple[str, str | None]:
 
 def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
     headers: dict[str, Any] = dict(message.headers or {})
-    try:
-        if not all(0 < len(name.encode()) <= _MAX_HEADER_NAME for name in headers):
-            raise ValueError
-        encode.field_table(headers)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise _invalid(ProblemCode.INVALID_HEADER, "A header's name or value has no form in AMQP.") from error
+    if not _has_form(headers):
+        raise _invalid(ProblemCode.INVALID_HEADER, "A header's name or value has no form in AMQP.")
     own = {
         envelope.IDEMPOTENCY_KEY: message.key,
         envelope.EXPIRES_AT: _moment(message.expires_at),
@@ -161,6 +157,15 @@ def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
     if stated is None and call_id is not None:
         headers[envelope.CALL_ID] = call_id
     return headers
+
+
+def _has_form(headers: dict[str, Any]) -> bool:
+    """Whether AMQP can carry the headers as they are: a name over 128 bytes would be cut."""
+    try:
+        encode.field_table(headers)
+        return all(0 < len(name.encode()) <= _MAX_HEADER_NAME for name in headers)
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def _moment(value: datetime | str | int | None) -> str | int | None:
@@ -182,7 +187,7 @@ def _check_envelope(outgoing: Outgoing) -> None:
     )
     if problem is not None:
         raise InvalidCommandError(problem)
-    correlation_id = outgoing.correlation_id
+    correlation_id: Any = outgoing.correlation_id  # whatever a line of the command line said
     if correlation_id is not None and not (
         isinstance(correlation_id, str) and 0 < len(correlation_id.encode("utf-8", "replace")) <= _SHORTSTR
     ):

@@ -74,14 +74,15 @@ async def test_a_list_says_what_and_why_and_shows_no_number(w, callmq):
 
 async def test_looking_loses_nothing_and_keeps_the_order(w, callmq):
     async with w.working():
-        for n in range(12):
+        for n in range(50):
             await refused(w, f"k{n}")
     before = [r["key"] for r in (await callmq("dead", "list", "--json")).rows]
-    assert before == [f"k{n}" for n in range(12)]
+    assert before == [f"k{n}" for n in range(50)]
     await callmq("dead", "list", "--limit", "5")
     await callmq("dead", "show", "7")
+    await callmq("dead", "purge", "--older-than", "1d", "--yes")
     assert [r["key"] for r in (await callmq("dead", "list", "--json")).rows] == before
-    assert await depth(w) == 12
+    assert await depth(w) == 50
 
 
 async def test_a_copy_is_shown_masked_and_with_its_body_only_on_demand(w, callmq):
@@ -151,10 +152,10 @@ async def test_a_recorded_key_needs_a_new_one_which_dials(w, callmq):
         assert w.acted(fresh) == 1
         assert await depth(w) == 0
         await refused(w, "k2")
-        ran = await callmq("dead", "replay", "--key", "k2", "--new-key", "-again")
+        ran = await callmq("dead", "replay", "--key", "k2", "--new-key", ".again")
         assert ran.code == 0
-        assert "k2-again" in ran.out
-        assert (await w.reply("k2-again"))["outcome"] == "succeeded"
+        assert "k2.again" in ran.out
+        assert (await w.reply("k2.again"))["outcome"] == "succeeded"
 
 
 async def test_a_replay_that_broke_off_and_is_run_again_dials_once(w, callmq):

@@ -141,6 +141,11 @@ class Network:
     def heal(self) -> None:
         self._flows.set()
 
+    def refuse(self) -> None:
+        """Take no further connection; those that are open stay."""
+        assert self._server is not None
+        self._server.close()
+
     def break_all(self) -> None:
         """Reset every connection."""
         for writer in self._writers:
@@ -166,7 +171,8 @@ class Network:
         broker_reader, broker_writer = await asyncio.open_connection(self._url.hostname, self._url.port)
         self._writers |= {writer, broker_writer}
         try:
-            await asyncio.gather(self._pump(reader, broker_writer), self._pump(broker_reader, writer))
+            with contextlib.suppress(asyncio.CancelledError):  # the test ended
+                await asyncio.gather(self._pump(reader, broker_writer), self._pump(broker_reader, writer))
         finally:
             self._writers -= {writer, broker_writer}
             self._tasks.discard(own)

@@ -35,7 +35,7 @@ async def run(url: str | None, *words: str, stdin: bytes = b"", **settings: str)
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_send_says_what_became_of_it(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_send_says_what_became_of_it(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     body = json.dumps(dial, indent=1)
     code, out, err = await run(amqp_url, "send", body, "--key", "order-1", "--account", "sales", "--app-id", "billing")
     assert (code, out, err) == (0, "confirmed order-1\n", "")
@@ -46,7 +46,7 @@ async def test_send_says_what_became_of_it(amqp_url: str, commands: AbstractQueu
 
 async def test_send_reads_a_file_and_the_url_from_a_file(
     amqp_url: str, commands: AbstractQueue, dial: dict[str, Any], tmp_path: Path
-):
+) -> None:
     (tmp_path / "body.json").write_text(json.dumps(dial))
     (tmp_path / "url").write_text(amqp_url + "\n")
     words = ("send", "--file", str(tmp_path / "body.json"), "--json")
@@ -57,7 +57,7 @@ async def test_send_reads_a_file_and_the_url_from_a_file(
     assert (await commands.get()).headers["idempotency-key"] == result["key"]
 
 
-async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     lines = [
         json.dumps(dial),
         "",
@@ -79,7 +79,7 @@ async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: Abstract
     assert received[2].routing_key == "calling.end"
 
 
-async def test_send_says_that_nothing_was_published(amqp_url: str, dial: dict[str, Any]):
+async def test_send_says_that_nothing_was_published(amqp_url: str, dial: dict[str, Any]) -> None:
     code, out, err = await run(amqp_url, "send", json.dumps(dial), "--key", "order-1")
     assert (code, out) == (1, "unroutable order-1\n")
     assert "callmq topology declare" in err
@@ -88,21 +88,21 @@ async def test_send_says_that_nothing_was_published(amqp_url: str, dial: dict[st
 @pytest.mark.parametrize(("outcome", "expected"), [(OutcomeName.SUCCEEDED, 0), (OutcomeName.REJECTED, 1)])
 async def test_call_prints_the_reply(
     amqp_url: str, answerer: Any, dial: dict[str, Any], outcome: OutcomeName, expected: int
-):
+) -> None:
     answerer.outcomes = [outcome]
     code, out, _ = await run(amqp_url, "call", "--json", "--key", "order-1", stdin=json.dumps(dial).encode())
     assert code == expected
     assert json.loads(out)["outcome"] == outcome.value
 
 
-async def test_call_without_a_reply_is_3(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_call_without_a_reply_is_3(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     code, out, err = await run(amqp_url, "call", json.dumps(dial), "--timeout", "1")
     assert (code, out) == (3, "")
     assert "may have been done" in err
     assert "the key is " in err
 
 
-async def test_replies_follow_until_the_count(amqp_url: str, answerer: Any, dial: dict[str, Any]):
+async def test_replies_follow_until_the_count(amqp_url: str, answerer: Any, dial: dict[str, Any]) -> None:
     process = await start(amqp_url, "replies", "--bind", "#.succeeded", "--count", "2", "--json")
     assert process.stderr is not None
     assert b"listening" in await process.stderr.readline()
@@ -112,7 +112,7 @@ async def test_replies_follow_until_the_count(amqp_url: str, answerer: Any, dial
     assert [json.loads(line)["command"] for line in out.splitlines()] == ["dial", "dial"]
 
 
-async def test_replies_end_at_their_time_and_at_ctrl_c(amqp_url: str, commands: AbstractQueue):
+async def test_replies_end_at_their_time_and_at_ctrl_c(amqp_url: str, commands: AbstractQueue) -> None:
     assert (await run(amqp_url, "replies", "--timeout", "0.2"))[0] == 0
     assert (await run(amqp_url, "replies", "--timeout", "0.2", "--count", "1"))[0] == 1
     process = await start(amqp_url, "replies")
@@ -123,7 +123,9 @@ async def test_replies_end_at_their_time_and_at_ctrl_c(amqp_url: str, commands: 
     assert (process.returncode, err) == (130, b"")
 
 
-async def test_ctrl_c_ends_send_while_it_waits_for_lines(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_ctrl_c_ends_send_while_it_waits_for_lines(
+    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
+) -> None:
     process = await start(amqp_url, "send")
     assert process.stdin is not None
     assert process.stdout is not None
@@ -134,7 +136,7 @@ async def test_ctrl_c_ends_send_while_it_waits_for_lines(amqp_url: str, commands
     assert (process.returncode, err) == (130, b"")
 
 
-async def test_no_broker_is_3_and_no_password_is_shown(unused_tcp_port: int, dial: dict[str, Any]):
+async def test_no_broker_is_3_and_no_password_is_shown(unused_tcp_port: int, dial: dict[str, Any]) -> None:
     url = f"amqp://guest:swordfish-canary@127.0.0.1:{unused_tcp_port}/"
     for words in (("send", json.dumps(dial)), ("call", json.dumps(dial)), ("replies",)):
         code, out, err = await run(url, *words)

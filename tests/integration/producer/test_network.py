@@ -32,23 +32,23 @@ async def refusal(url: str) -> str:
     return str(caught.value)
 
 
-async def test_a_wrong_password_is_said_and_not_shown(amqp_url: str):
+async def test_a_wrong_password_is_said_and_not_shown(amqp_url: str) -> None:
     text = await refusal(with_password(amqp_url, CANARY))
     assert "Check the user name and the password" in text
     assert str(urlsplit(amqp_url).port) in text
 
 
-async def test_a_wrong_vhost_is_said(amqp_url: str):
+async def test_a_wrong_vhost_is_said(amqp_url: str) -> None:
     assert "nowhere" in await refusal(urlsplit(amqp_url)._replace(path="/nowhere").geturl())
 
 
-async def test_a_wrong_host_and_a_closed_port_are_said(amqp_url: str, unused_tcp_port: int):
+async def test_a_wrong_host_and_a_closed_port_are_said(amqp_url: str, unused_tcp_port: int) -> None:
     text = await refusal(f"amqp://guest:{CANARY}@127.0.0.1:{unused_tcp_port},no-such-host.invalid:5672/")
     assert f"127.0.0.1:{unused_tcp_port}:" in text
     assert "no-such-host.invalid:5672:" in text
 
 
-async def test_a_host_that_accepts_and_says_nothing_is_left_in_time(unused_tcp_port: int):
+async def test_a_host_that_accepts_and_says_nothing_is_left_in_time(unused_tcp_port: int) -> None:
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -57,7 +57,7 @@ async def test_a_host_that_accepts_and_says_nothing_is_left_in_time(unused_tcp_p
         assert "no answer in time" in await refusal(f"amqp://guest:{CANARY}@127.0.0.1:{unused_tcp_port}/")
 
 
-async def test_a_host_that_speaks_something_else_is_said(unused_tcp_port: int):
+async def test_a_host_that_speaks_something_else_is_said(unused_tcp_port: int) -> None:
     def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -68,7 +68,7 @@ async def test_a_host_that_speaks_something_else_is_said(unused_tcp_port: int):
 
 async def test_the_next_host_of_a_cluster_is_tried(
     amqp_url: str, commands: AbstractQueue, dial: dict[str, Any], unused_tcp_port: int
-):
+) -> None:
     url = urlsplit(amqp_url)
     user, _, host = url.netloc.rpartition("@")
     several = url._replace(netloc=f"{user}@127.0.0.1:{unused_tcp_port},{host}").geturl()
@@ -78,7 +78,7 @@ async def test_the_next_host_of_a_cluster_is_tried(
 
 async def test_tls_with_the_right_ca_and_with_a_wrong_one(
     tls_network: Callable[[ssl.SSLContext], Any], commands: AbstractQueue, dial: dict[str, Any], tmp_path: Path
-):
+) -> None:
     right, wrong = trustme.CA(), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     right.issue_cert("localhost").configure_cert(context)
@@ -95,7 +95,7 @@ async def test_tls_with_the_right_ca_and_with_a_wrong_one(
 
 async def test_in_a_blackhole_a_publish_is_unknown_and_nobody_is_cancelled(
     network: Any, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     async with Client(network.url("?heartbeat=1"), publish_timeout=30) as client:
         assert (await client.send(dial, key="order-1")).ok
         network.blackhole()
@@ -113,7 +113,7 @@ async def test_in_a_blackhole_a_publish_is_unknown_and_nobody_is_cancelled(
 
 async def test_a_publish_without_a_word_ends_at_its_timeout_and_the_next_one_reconnects(
     network: Any, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     async with Client(network.url(), publish_timeout=1) as client:
         assert (await client.send(dial, key="order-1")).ok
         network.blackhole()
@@ -126,7 +126,7 @@ async def test_a_publish_without_a_word_ends_at_its_timeout_and_the_next_one_rec
         assert isinstance(await client.send(dial, key="order-2"), Confirmed)
 
 
-async def test_our_own_cancellation_goes_through(network: Any, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_our_own_cancellation_goes_through(network: Any, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(network.url(), publish_timeout=60) as client:
         assert (await client.send(dial, key="order-1")).ok
         network.blackhole()
@@ -139,7 +139,7 @@ async def test_our_own_cancellation_goes_through(network: Any, commands: Abstrac
         assert (await client.send(dial, key="order-3")).ok
 
 
-async def test_a_reset_connection_is_opened_again(network: Any, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_a_reset_connection_is_opened_again(network: Any, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(network.url()) as client:
         client._publishing._chance = lambda: 0.0
         for n in range(5):
@@ -151,7 +151,7 @@ async def test_a_reset_connection_is_opened_again(network: Any, commands: Abstra
 
 async def test_a_broker_that_crashed_is_waited_for(
     private_node: PrivateNode, amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]
-):
+) -> None:
     exchange = await admin.declare_exchange("callmq.commands", "topic", durable=True)
     # Not a quorum queue: 3.10 never confirms again into one that was declared just before it was killed.
     await (await admin.declare_queue("classic", durable=True)).bind(exchange, "#")
@@ -168,16 +168,3 @@ async def test_a_broker_that_crashed_is_waited_for(
     assert isinstance(away, Blocked)
     assert "No connection to RabbitMQ" in away.text
     assert isinstance(back, Confirmed)
-
-
-async def test_a_frozen_broker_leaves_a_publish_unknown(
-    private_node: PrivateNode, amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
-):
-    async with Client(amqp_url, publish_timeout=1) as client:
-        assert (await client.send(dial, key="order-1")).ok
-        with private_node.frozen():
-            frozen = await client.send(dial, key="order-2")
-        client._publisher._timeout = 30
-        thawed = await client.send(dial, key="order-2")
-    assert isinstance(frozen, Unknown)
-    assert isinstance(thawed, Confirmed)

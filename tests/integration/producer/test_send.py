@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
@@ -30,7 +31,7 @@ def bodies(dial: dict[str, Any], count: int) -> list[Message]:
     return [Message(dial, f"key-{n}") for n in range(count)]
 
 
-async def test_a_command_in_a_queue_is_confirmed(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_a_command_in_a_queue_is_confirmed(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(amqp_url) as client:
         result = await client.send(dial, key="order-1")
     assert isinstance(result, Confirmed)
@@ -39,7 +40,7 @@ async def test_a_command_in_a_queue_is_confirmed(amqp_url: str, commands: Abstra
     assert (await commands.get()).message_id == result.message_id
 
 
-async def test_without_a_queue_it_is_unroutable(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]):
+async def test_without_a_queue_it_is_unroutable(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]) -> None:
     await admin.declare_exchange(NAMES.commands, "topic", durable=True)
     async with Client(amqp_url) as client:
         result = await client.send(dial, key="order-1")
@@ -49,7 +50,7 @@ async def test_without_a_queue_it_is_unroutable(amqp_url: str, admin: AbstractCh
 
 async def test_the_unroutable_one_of_many_is_the_one_that_is_told(
     amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]
-):
+) -> None:
     exchange = await admin.declare_exchange(NAMES.commands, "topic", durable=True)
     queue = await admin.declare_queue("dials", durable=True)
     await queue.bind(exchange, "dial")
@@ -61,7 +62,9 @@ async def test_the_unroutable_one_of_many_is_the_one_that_is_told(
     assert all(isinstance(result, Unroutable) for result in results[7::10])
 
 
-async def test_a_missing_exchange_is_told_and_later_found(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]):
+async def test_a_missing_exchange_is_told_and_later_found(
+    amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]
+) -> None:
     async with Client(amqp_url) as client:
         first = await client.send(dial, key="order-1")
         exchange = await admin.declare_exchange(NAMES.commands, "topic", durable=True)
@@ -74,7 +77,7 @@ async def test_a_missing_exchange_is_told_and_later_found(amqp_url: str, admin: 
 
 async def test_an_exchange_that_vanishes_under_the_client(
     amqp_url: str, admin: AbstractChannel, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     async with Client(amqp_url) as client:
         assert (await client.send(dial, key="order-1")).ok
         await admin.exchange_delete(NAMES.commands)
@@ -90,9 +93,26 @@ async def test_an_exchange_that_vanishes_under_the_client(
     assert any(isinstance(result, Unroutable) for result in many)
 
 
-async def test_a_full_queue_nacks(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]):
+async def test_a_user_who_may_not_publish_is_told_so(
+    private_node: PrivateNode, amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
+) -> None:
+    vhost = urlsplit(amqp_url).path[1:]
+    api = private_node.administration
+    await asyncio.to_thread(api.call, "PUT", "/api/users/reader", {"password": "swordfish-canary", "tags": ""})
+    rights = {"configure": "", "write": "", "read": ".*"}
+    await asyncio.to_thread(api.call, "PUT", f"/api/permissions/{vhost}/reader", rights)
+    url = amqp_url.replace(urlsplit(amqp_url).netloc.rpartition("@")[0], "reader:swordfish-canary")
+    async with Client(url) as client:
+        result = await client.send(dial, key="order-1")
+    await asyncio.to_thread(api.call, "DELETE", "/api/users/reader")
+    assert isinstance(result, Blocked)
+    assert "ACCESS_REFUSED" in result.text
+    assert "swordfish" not in result.text
+
+
+async def test_a_full_queue_nacks(amqp_url: str, admin: AbstractChannel, dial: dict[str, Any]) -> None:
     exchange = await admin.declare_exchange(NAMES.commands, "topic", durable=True)
-    arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    arguments: dict[str, Any] = {"x-max-length": 1, "x-overflow": "reject-publish"}
     queue = await admin.declare_queue("small", durable=True, arguments=arguments)
     await queue.bind(exchange, "#")
     async with Client(amqp_url) as client:
@@ -105,7 +125,7 @@ async def test_a_full_queue_nacks(amqp_url: str, admin: AbstractChannel, dial: d
 
 async def test_a_blocked_broker_is_told_from_an_unknown_end(
     private_node: PrivateNode, amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     async with Client(amqp_url, publish_timeout=1.5) as client:
         assert (await client.send(dial, key="before")).ok
         await asyncio.to_thread(private_node.set_memory_alarm, on=True)
@@ -131,7 +151,7 @@ async def test_a_blocked_broker_is_told_from_an_unknown_end(
 
 async def test_a_connection_closed_in_the_middle(
     private_node: PrivateNode, amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     async with Client(amqp_url) as client:
         results = []
         async for result in client.send_many(bodies(dial, 3000), window=256):
@@ -153,7 +173,9 @@ async def test_a_connection_closed_in_the_middle(
     assert {str(result.key) for result in results if result.ok} <= keys
 
 
-async def test_results_come_in_order_within_the_window(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_results_come_in_order_within_the_window(
+    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
+) -> None:
     taken = 0
 
     async def source() -> Any:
@@ -177,7 +199,7 @@ async def test_results_come_in_order_within_the_window(amqp_url: str, commands: 
 
 async def test_leaving_send_many_early_leaves_nothing_behind(
     amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
-):
+) -> None:
     before = asyncio.all_tasks()
     async with Client(amqp_url) as client:
         results = client.send_many(bodies(dial, 1000), window=50)
@@ -188,7 +210,7 @@ async def test_leaving_send_many_early_leaves_nothing_behind(
     assert asyncio.all_tasks() == before
 
 
-async def test_nothing_is_sent_of_what_is_wrong(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_nothing_is_sent_of_what_is_wrong(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(amqp_url) as client:
         for body, key in (
             (dial, None),
@@ -204,7 +226,9 @@ async def test_nothing_is_sent_of_what_is_wrong(amqp_url: str, commands: Abstrac
     assert await drain(commands) == []
 
 
-async def test_a_client_works_only_inside_its_block(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_a_client_works_only_inside_its_block(
+    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
+) -> None:
     client = Client(amqp_url)
     with pytest.raises(ClientClosedError):
         await client.send(dial, key="order-1")

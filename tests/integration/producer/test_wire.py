@@ -21,7 +21,7 @@ from callmq_contracts.commands.call import EndParams, UpdateParams
 CALL = "0E9C80D7-a149-4917-892d-420043709f45"
 
 
-async def test_every_property_of_the_table(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_every_property_of_the_table(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     expires = datetime.now(UTC) + timedelta(hours=1)
     async with Client(amqp_url, app_id="billing.eu") as client:
@@ -61,7 +61,7 @@ async def test_every_property_of_the_table(amqp_url: str, commands: AbstractQueu
     }
 
 
-async def test_what_was_not_said_is_absent(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_what_was_not_said_is_absent(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(amqp_url) as client:
         await client.send(dial, key="order-1")
     message = await commands.get()
@@ -69,13 +69,13 @@ async def test_what_was_not_said_is_absent(amqp_url: str, commands: AbstractQueu
     assert (message.app_id, message.correlation_id, message.reply_to) == (None, None, None)
 
 
-async def test_message_ids_are_unique_per_publish(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_message_ids_are_unique_per_publish(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     async with Client(amqp_url) as client:
         results = [await client.send(dial, key="order-1") for _ in range(20)]
     assert len({result.message_id for result in results}) == 20
 
 
-async def test_bytes_go_out_byte_for_byte(amqp_url: str, commands: AbstractQueue):
+async def test_bytes_go_out_byte_for_byte(amqp_url: str, commands: AbstractQueue) -> None:
     body = b'{ "params" : {"b":1.0,  "a":1e2} ,\t"command":"dial"}'
     async with Client(amqp_url) as client:
         await client.send(body, key="order-1")
@@ -94,13 +94,13 @@ async def test_bytes_go_out_byte_for_byte(amqp_url: str, commands: AbstractQueue
         b'{"command":"calling.end","id":"%s","params":{}}' % CALL.encode(),
     ],
 )
-async def test_the_call_id_is_copied_from_the_body(amqp_url: str, commands: AbstractQueue, body: Any):
+async def test_the_call_id_is_copied_from_the_body(amqp_url: str, commands: AbstractQueue, body: Any) -> None:
     async with Client(amqp_url) as client:
         assert (await client.send(body, key="order-1")).ok
     assert (await commands.get()).headers["call-id"] == CALL.lower()
 
 
-async def test_the_running_trace_goes_along(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]):
+async def test_the_running_trace_goes_along(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     parent = trace.SpanContext(0xABCDEF, 0x1234, is_remote=True, trace_flags=trace.TraceFlags(1))
     token = otel.attach(trace.set_span_in_context(trace.NonRecordingSpan(parent)))
     try:
@@ -113,7 +113,7 @@ async def test_the_running_trace_goes_along(amqp_url: str, commands: AbstractQue
 
 async def test_the_span_follows_the_conventions_and_tells_nobody_s_number(
     amqp_url: str, commands: AbstractQueue, dial: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

@@ -43,7 +43,7 @@ def piped(*words: str, stdin: Any = None, **more: Any) -> subprocess.Popen[bytes
     return subprocess.Popen(command, env=environment, stdin=stdin, stdout=-1, stderr=-1, **more)
 
 
-def test_help_lists_every_verb_and_loads_none(installed: list[EntryPoint], capsys: pytest.CaptureFixture[str]):
+def test_help_lists_every_verb_and_loads_none(installed: list[EntryPoint], capsys: pytest.CaptureFixture[str]) -> None:
     installed += [verb("work", "no_such_module"), verb("extra", "also_none")]
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_help_lists_every_verb_and_loads_none(installed: list[EntryPoint], capsy
     assert "dead" not in out
 
 
-def test_help_does_not_import_the_client():
+def test_help_does_not_import_the_client() -> None:
     code = "import sys; from callmq.cli import main; main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=env())
     modules = done.stderr
@@ -65,7 +65,7 @@ def env() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def test_version_and_usage(installed: list[EntryPoint], capsys: pytest.CaptureFixture[str]):
+def test_version_and_usage(installed: list[EntryPoint], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("callmq ")
     assert main([]) == 2
@@ -78,7 +78,7 @@ def test_version_and_usage(installed: list[EntryPoint], capsys: pytest.CaptureFi
 
 def test_a_verb_without_its_packages_says_what_to_install(
     installed: list[EntryPoint], capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     installed.append(verb("work", "no_such_module"))
     assert main(["work"]) == 2
     err = capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_a_verb_without_its_packages_says_what_to_install(
 @pytest.mark.parametrize(("end", "code"), [(None, 7), (KeyboardInterrupt, 130), (SystemExit, 0)])
 def test_a_verb_gives_the_exit_code(
     installed: list[EntryPoint], monkeypatch: pytest.MonkeyPatch, end: type[BaseException] | None, code: int
-):
+) -> None:
     def run(args: Any) -> int:
         if end is not None:
             raise end
@@ -105,7 +105,7 @@ def test_a_verb_gives_the_exit_code(
 
 def test_wrong_settings_are_said_all_at_once(
     installed: list[EntryPoint], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.delenv("CALLMQ_AMQP_URL", raising=False)
     monkeypatch.setenv("CALLMQ_AMQP_URL_FILE", "/nowhere/at/all")
     monkeypatch.setenv("CALLMQ_PREFIX", "no spaces")
@@ -124,14 +124,14 @@ def test_wrong_settings_are_said_all_at_once(
         ({"CALLMQ_AMQP_URL": URL, "CALLMQ_AMQP_URL_FILE": "x"}, "not both"),
     ],
 )
-def test_each_wrong_setting_is_named_and_no_value_is_shown(environment: dict[str, str], named: str):
+def test_each_wrong_setting_is_named_and_no_value_is_shown(environment: dict[str, str], named: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_settings(environment)
     assert named in str(caught.value)
     assert "swordfish" not in str(caught.value)
 
 
-def test_settings_keep_the_password_out_of_their_repr():
+def test_settings_keep_the_password_out_of_their_repr() -> None:
     settings = read_settings({"CALLMQ_AMQP_URL": URL, "CALLMQ_PREFIX": "mine"})
     assert settings.prefix == "mine"
     assert "swordfish" not in repr(settings)
@@ -143,14 +143,14 @@ def reader(chunks: list[bytes]) -> Any:
 
 
 @given(st.binary(max_size=200).map(lambda b: b.replace(b"x", b"\n")), st.integers(1, 50))
-def test_lines_are_those_of_the_bytes_however_they_are_cut(content: bytes, size: int):
+def test_lines_are_those_of_the_bytes_however_they_are_cut(content: bytes, size: int) -> None:
     chunks = [content[at : at + size] for at in range(0, len(content), size)]
     expected = [line.strip(b" \t\r") for line in content.split(b"\n")]
     assert list(read_lines(reader(chunks))) == [line for line in expected if line]
 
 
 @pytest.mark.parametrize("length", [KEPT - 1, KEPT, KEPT + 1, 3 * KEPT])
-def test_a_long_line_is_cut_and_the_next_one_is_whole(length: int):
+def test_a_long_line_is_cut_and_the_next_one_is_whole(length: int) -> None:
     content = b"a" * length + b"\r\n" + DIAL
     chunks = [content[at : at + CHUNK] for at in range(0, len(content), CHUNK)]
     first, second = read_lines(reader(chunks))
@@ -158,14 +158,14 @@ def test_a_long_line_is_cut_and_the_next_one_is_whole(length: int):
     assert second == DIAL
 
 
-def test_verdicts_have_the_form_of_the_wire_description():
+def test_verdicts_have_the_form_of_the_wire_description() -> None:
     assert verdict_of(DIAL, "k") == {"ok": True, "command": "dial", "class": "unsafe", "leniencies": []}
     verdict = verdict_of(b'{"command":"dial","params":{"to":"+1555canary"}}', "k")
     assert set(verdict) == {"ok", "problem"}
     assert "canary" not in json.dumps(verdict)
 
 
-def test_validate_judges_line_by_line():
+def test_validate_judges_line_by_line() -> None:
     too_long = b'{"command":"dial","params":{"from":"' + b"1" * 300_000 + b'"}}'
     content = b"\n".join([DIAL, b"", b"   ", b"nonsense", too_long, DIAL + b"\r"])
     with piped("validate", stdin=-1) as process:
@@ -176,13 +176,13 @@ def test_validate_judges_line_by_line():
     assert [verdict["problem"]["code"] for verdict in verdicts[1:3]] == ["malformed", "too_large"]
 
 
-def test_validate_of_good_bodies_is_0():
+def test_validate_of_good_bodies_is_0() -> None:
     with piped("validate", stdin=-1) as process:
         process.communicate(DIAL + b"\n" + DIAL, 60)
     assert process.returncode == 0
 
 
-def test_a_reader_that_goes_away_is_no_traceback():
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
     with piped("validate", stdin=-1) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -214,11 +214,11 @@ def peak_kib(lines: int, line: bytes) -> int:
         return int(process.stderr.read())
 
 
-def test_validate_needs_no_more_memory_for_100_megabytes():
+def test_validate_needs_no_more_memory_for_100_megabytes() -> None:
     body = DIAL[:-2] + b',"custom_variables":{"pad":"' + b"x" * 1000 + b'"}}}\n'
     small = peak_kib(100, body)
     assert peak_kib(100_000_000 // len(body), body) - small < 8_192
 
 
-def test_validate_needs_no_more_memory_for_one_line_of_100_megabytes():
+def test_validate_needs_no_more_memory_for_one_line_of_100_megabytes() -> None:
     assert peak_kib(100_000_000, b"x") - peak_kib(1, b"x\n") < 8_192

@@ -23,7 +23,7 @@ def problem(body: Any, key: Any = "order-1", **options: Any) -> ProblemCode:
     return caught.value.problem.code
 
 
-def test_a_command_that_acts_again_needs_a_key_and_another_does_not():
+def test_a_command_that_acts_again_needs_a_key_and_another_does_not() -> None:
     assert problem(DIAL, None) is ProblemCode.MISSING_IDEMPOTENCY_KEY
     play = {"command": "calling.play", "id": CALL, "params": {"control_id": "c", "play": [silence()]}}
     assert problem(play, None) is ProblemCode.MISSING_IDEMPOTENCY_KEY
@@ -35,22 +35,22 @@ def silence() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", ["", "canary key", "canary\n", "k" * 256, "ключ", 7])
-def test_a_key_is_visible_ascii(key: Any):
+def test_a_key_is_visible_ascii(key: Any) -> None:
     assert problem(DIAL, key) is ProblemCode.INVALID_HEADER
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, "!~"])
-def test_every_visible_character_will_do(key: str):
+def test_every_visible_character_will_do(key: str) -> None:
     assert prepare(Message(DIAL, key), None).headers["idempotency-key"] == key
 
 
-def test_new_keys_are_keys_and_new():
+def test_new_keys_are_keys_and_new() -> None:
     keys = {Client.new_key() for _ in range(100)}
     assert len(keys) == 100
     assert all(prepare(Message(DIAL, key), None).key == key for key in keys)
 
 
-def test_bodies_that_are_none():
+def test_bodies_that_are_none() -> None:
     assert problem(b"canary") is ProblemCode.MALFORMED
     assert problem(b"[]") is ProblemCode.MALFORMED
     assert problem(b'{"params":{}}') is ProblemCode.MALFORMED
@@ -61,7 +61,7 @@ def test_bodies_that_are_none():
     assert problem({"command": "canary", "params": {}}) is ProblemCode.UNKNOWN_COMMAND
 
 
-def test_bytes_are_validated_only_when_asked_and_a_dict_can_go_without():
+def test_bytes_are_validated_only_when_asked_and_a_dict_can_go_without() -> None:
     assert prepare(Message(b'{"command":"dial"}', "k"), None).routing_key == "dial"
     assert problem(b'{"command":"dial"}', validate=True) is ProblemCode.INVALID_PARAMS
     assert problem({"command": "dial"}) is ProblemCode.INVALID_PARAMS
@@ -76,7 +76,7 @@ def test_bytes_are_validated_only_when_asked_and_a_dict_can_go_without():
         (1_795_341_600_123, 1_795_341_600_123),
     ],
 )
-def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any):
+def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any) -> None:
     assert prepare(Message(DIAL, "k", expires_at=given), None).headers["expires-at"] == sent
 
 
@@ -98,18 +98,18 @@ def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any):
         {"headers": {7: 1}},
     ],
 )
-def test_what_the_worker_would_refuse_is_refused_here(options: dict[str, Any]):
+def test_what_the_worker_would_refuse_is_refused_here(options: dict[str, Any]) -> None:
     assert problem(DIAL, **options) is ProblemCode.INVALID_HEADER
 
 
-def test_the_call_id_of_the_header_is_that_of_the_body():
+def test_the_call_id_of_the_header_is_that_of_the_body() -> None:
     other = "11111111-2222-3333-4444-555555555555"
     assert problem(END, call_id=other) is ProblemCode.CALL_ID_MISMATCH
     assert prepare(Message(END, call_id=CALL.upper()), None).headers["call-id"] == CALL.upper()
     assert prepare(Message(b'{"command":"calling.end","id":"no id"}'), None).headers == {}
 
 
-def test_nothing_secret_is_in_the_repr():
+def test_nothing_secret_is_in_the_repr() -> None:
     dial = {**DIAL, "params": {**DIAL["params"], "password": "swordfish-canary"}}  # type: ignore[dict-item]
     outgoing = prepare(Message(dial, "key-canary", campaign="campaign-canary"), "billing")
     assert "canary" not in repr(outgoing)

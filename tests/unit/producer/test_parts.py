@@ -32,14 +32,14 @@ from callmq.bulk import in_order
 from callmq.connection import ForeignCancelError, Shared, own_cancellation_only
 
 
-def test_one_host():
+def test_one_host() -> None:
     (address,) = parse_addresses("amqp://user:p%40ss@rabbit.example/prod%2Feu")
     assert (address.host, address.port, address.vhost) == ("rabbit.example", 5672, "prod/eu")
     assert address.url == "amqp://user:p%40ss@rabbit.example:5672/prod%2Feu?heartbeat=10"
     assert "p%40ss" not in repr(address)
 
 
-def test_a_cluster_as_hosts_and_as_urls():
+def test_a_cluster_as_hosts_and_as_urls() -> None:
     hosts = parse_addresses("amqps://u:p,w@a,b:1,[::1]:2/v?cafile=/ca.pem&heartbeat=15")
     assert [address.place for address in hosts] == ["a:5671", "b:1", "[::1]:2"]
     assert hosts[1].url == "amqps://u:p,w@b:1/v?cafile=/ca.pem&heartbeat=15"
@@ -64,21 +64,21 @@ def test_a_cluster_as_hosts_and_as_urls():
         "amqp://u:canary@host/#fragment",
     ],
 )
-def test_a_wrong_url_is_said_and_not_quoted(url: str):
+def test_a_wrong_url_is_said_and_not_quoted(url: str) -> None:
     with pytest.raises(InvalidUrlError) as caught:
         Client(url)
     assert "canary" not in str(caught.value)
     assert "ary" not in str(caught.value).replace("necessary", "")
 
 
-def test_wrong_names_are_refused():
+def test_wrong_names_are_refused() -> None:
     with pytest.raises(ValueError, match="prefix"):
         Client("amqp://host/", prefix="no spaces")
     with pytest.raises(ValueError, match="app_id"):
         Client("amqp://host/", app_id="a" * 256)
 
 
-def test_only_a_confirmation_is_ok():
+def test_only_a_confirmation_is_ok() -> None:
     results = [kind("key-canary", "m", "Why.") for kind in (Confirmed, Unroutable, Nacked, Blocked, Unknown)]
     results.append(Invalid("key-canary", "", "Why.", Problem(ProblemCode.MALFORMED, "")))  # type: ignore[arg-type]
     assert [result.ok for result in results] == [True] + [False] * 5
@@ -87,7 +87,7 @@ def test_only_a_confirmation_is_ok():
     assert "canary" not in "".join(result.text for result in results)
 
 
-def test_the_worker_s_reply_is_read_back():
+def test_the_worker_s_reply_is_read_back() -> None:
     sent = Reply(
         reply_id="r",
         idempotency_key="k",
@@ -113,7 +113,7 @@ def test_the_worker_s_reply_is_read_back():
     assert (reply.ok, reply.final) == (False, True)
 
 
-def test_a_later_version_s_reply_is_read_as_far_as_it_is_known():
+def test_a_later_version_s_reply_is_read_as_far_as_it_is_known() -> None:
     body = {"version": 2, "reply_id": "r", "outcome": "unknown", "new": [1], "attempts": "two", "problem": 7}
     reply = parse_reply(json.dumps(body).encode())
     assert (reply.outcome, reply.final, reply.attempts, reply.problem) == (OutcomeName.UNKNOWN, False, 0, None)
@@ -124,13 +124,13 @@ def test_a_later_version_s_reply_is_read_as_far_as_it_is_known():
 @pytest.mark.parametrize(
     "body", [b"", b"canary", b"[]", b"{}", b'{"reply_id":"r"}', b'{"reply_id":"r","outcome":"canary"}']
 )
-def test_what_is_no_reply_is_said(body: bytes):
+def test_what_is_no_reply_is_said(body: bytes) -> None:
     with pytest.raises(InvalidReplyError) as caught:
         parse_reply(body)
     assert "canary" not in str(caught.value)
 
 
-async def test_results_are_in_order_and_as_soon_as_they_are_there():
+async def test_results_are_in_order_and_as_soon_as_they_are_there() -> None:
     gates = [asyncio.Event() for _ in range(5)]
 
     async def act(n: int) -> int:
@@ -149,7 +149,7 @@ async def test_results_are_in_order_and_as_soon_as_they_are_there():
     assert [n async for n in results] == [1, 2, 3, 4]
 
 
-async def test_what_the_source_raises_comes_after_the_results_before():
+async def test_what_the_source_raises_comes_after_the_results_before() -> None:
     def source() -> Any:
         yield 1
         yield 2
@@ -164,7 +164,7 @@ async def test_what_the_source_raises_comes_after_the_results_before():
         await anext(results)
 
 
-async def test_a_shared_attempt_outlives_the_one_who_started_it():
+async def test_a_shared_attempt_outlives_the_one_who_started_it() -> None:
     gate = asyncio.Event()
     attempts = 0
 
@@ -185,7 +185,7 @@ async def test_a_shared_attempt_outlives_the_one_who_started_it():
     assert await shared.get() == 2
 
 
-async def test_a_foreign_cancellation_is_told_from_our_own():
+async def test_a_foreign_cancellation_is_told_from_our_own() -> None:
     foreign = asyncio.get_running_loop().create_future()
     foreign.set_exception(asyncio.CancelledError())
     with pytest.raises(ForeignCancelError), own_cancellation_only():
@@ -205,14 +205,14 @@ async def test_a_foreign_cancellation_is_told_from_our_own():
             await ours()
 
 
-def test_every_public_name_can_be_had():
+def test_every_public_name_can_be_had() -> None:
     assert {"Client", "Dial", "Confirmed", "parse_reply"} <= set(callmq.__all__)
     assert all(getattr(callmq, name) is not None for name in callmq.__all__)
     with pytest.raises(AttributeError):
         callmq.no_such_name  # noqa: B018 - asking is the test
 
 
-def test_importing_the_package_alone_imports_nothing_else():
+def test_importing_the_package_alone_imports_nothing_else() -> None:
     code = "import sys, callmq; sys.exit('callmq_contracts' in sys.modules or 'aio_pika' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False).returncode

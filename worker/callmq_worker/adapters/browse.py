@@ -1,8 +1,10 @@
-"""Looks through a queue: each message is got and held, and what is not taken goes back in its old order."""
+"""Looks through a queue: its messages are held for a while, and what is not taken goes back in its old order."""
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
@@ -10,6 +12,9 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 from callmq_contracts.envelope import Properties
 from callmq_worker.adapters.amqp import bounded, properties_of
 from callmq_worker.ports import BrokerAwayError
+
+MOST_HELD: Final = 65_535  # AMQP's largest prefetch
+IDLE_SECONDS: Final = 0.25
 
 
 class FoundMessage:
@@ -27,19 +32,52 @@ class FoundMessage:
 
 
 class QueueBrowsing:
-    """One walk through one queue."""
+    """One walk through one queue.
+
+    All that lies in it is handed to one consumer: only what one consumer of a quorum queue held goes back in its old
+    order when the channel ends; messages that were got one by one come back in any order, and so do halves of a queue.
+    """
 
     def __init__(self, queue: AbstractQueue, depth: int) -> None:
         self._queue = queue
+        self._buffer: deque[AbstractIncomingMessage] = deque()
+        self._arrived = asyncio.Event()
         self.depth = depth
+
+    async def start(self, channel: AbstractChannel) -> None:
+        """Ask for everything. Raises `BrokerAwayError`."""
+        if self.depth:
+            await bounded(channel.set_qos(prefetch_count=min(self.depth, MOST_HELD), global_=False))
+            await bounded(self._queue.consume(self._received, no_ack=False))
+
+    async def _received(self, message: AbstractIncomingMessage) -> None:
+        self._buffer.append(message)
+        self._arrived.set()
 
     async def __aiter__(self) -> AsyncIterator[FoundMessage]:
         """Walk to what was the end at the opening: what arrives meanwhile is not looked at."""
         for position in range(1, self.depth + 1):
-            message = await bounded(self._queue.get(no_ack=False, fail=False))
+            message = await self._next()
             if message is None:
                 return
             yield FoundMessage(message, position)
+
+    async def _next(self) -> AbstractIncomingMessage | None:
+        """Return the next message, None where somebody else has the rest."""
+        empty = 0
+        while not self._buffer:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), IDLE_SECONDS)
+            except TimeoutError:
+                # The broker's answer comes behind all that it handed over before; twice, and it is in the buffer too.
+                message = await bounded(self._queue.get(no_ack=False, fail=False))
+                if message is not None:
+                    return message
+                empty += 1
+                if empty > 1 and not self._buffer:
+                    return None
+        return self._buffer.popleft()
 
 
 class QueueShelf:
@@ -54,7 +92,9 @@ class QueueShelf:
         channel = await bounded(self._connection.channel(publisher_confirms=False))
         try:
             found, depth, _ = await look(channel, queue)
-            yield QueueBrowsing(found, depth)
+            browsing = QueueBrowsing(found, depth)
+            await browsing.start(channel)
+            yield browsing
         finally:
             if not channel.is_closed:
                 await bounded(channel.close())

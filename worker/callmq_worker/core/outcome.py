@@ -154,6 +154,8 @@ def kind_of(answer: Answered) -> Kind:
     status = answer.status
     if 200 <= status < 300:  # noqa: PLR2004 - the status classes are their own names
         return Kind.ACCEPTED
+    if status < 200:  # noqa: PLR2004
+        return Kind.DOUBTFUL  # no final answer: as good as none
     if status < 400:  # noqa: PLR2004
         return Kind.ACCOUNT  # 3xx is never followed: configuration trouble
     if status == _UNPROCESSABLE or (status == 409 and entries(answer.document)):  # noqa: PLR2004

@@ -7,6 +7,7 @@ from typing import Final
 
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 3600.0
+LANE_PAUSE: Final = 30.0  # without budget, in its lane: longer, and it would have to leave it
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _TIER: Final = re.compile(r"^([1-9][0-9]{0,5})([smh])\Z")
 
@@ -92,7 +93,8 @@ def next_delay(s: Situation) -> Due | NoMore:
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(s.used - 1, 32))
     wanted = ceiling * s.chance
     if not s.budget:
-        wanted = max(wanted, float(s.tiers[-2 if len(s.tiers) > 1 else -1].seconds))
+        long = LANE_PAUSE if s.exact else float(s.tiers[-2 if len(s.tiers) > 1 else -1].seconds)
+        wanted = max(wanted, long)
     least = max(s.retry_after or 0.0, min(float(s.tiers[0].seconds), FIRST_DELAY))
     for delay in (_rounded(max(least, wanted), s), _rounded(least, s)):
         if delay < s.left:

@@ -1,0 +1,117 @@
+"""The topology as data: everything durable and quorum, nothing that the broker could drop."""
+
+from __future__ import annotations
+
+import pytest
+
+from callmq_contracts.catalog import CATALOG
+from callmq_contracts.names import Names
+from callmq_worker.core.layout import definitions, lanes, layout
+from callmq_worker.core.retry import parse_tiers
+
+NAMES = Names("shop")
+TIERS = parse_tiers("1s,2m,1h")
+WANTED = layout(NAMES, TIERS)
+QUEUES = {q.name: q.arguments for q in WANTED.queues}
+EXCHANGES = {e.name: e for e in WANTED.exchanges}
+END_OF_THE_LINE = {"shop.dead", "shop.unknown"}
+
+
+def routed(key: str, exchange: str = "shop.commands") -> set[str]:
+    """Return the queues that a routing key reaches, as a topic exchange with an alternate routes."""
+
+    def fits(pattern: list[str], words: list[str]) -> bool:
+        if not pattern:
+            return not words
+        if pattern[0] == "#":
+            return fits(pattern[1:], words) or (bool(words) and fits(pattern, words[1:]))
+        return bool(words) and pattern[0] in ("*", words[0]) and fits(pattern[1:], words[1:])
+
+    kind = EXCHANGES[exchange].kind
+    bound = [b for b in WANTED.bindings if b.exchange == exchange]
+    found = {b.queue for b in bound if kind == "fanout" or fits(b.key.split("."), key.split("."))}
+    alternate = EXCHANGES[exchange].arguments.get("alternate-exchange")
+    return found or (routed(key, alternate) if alternate else set())
+
+
+def test_the_names_of_the_description():
+    assert set(QUEUES) == {
+        "shop.dial", "shop.control", "shop.unrouted", "shop.returned", "shop.dead", "shop.unknown",
+        "shop.retry.1s", "shop.retry.2m", "shop.retry.1h",
+    }  # fmt: skip
+    kinds = {name: e.kind for name, e in EXCHANGES.items() if "retry" not in name}
+    assert kinds == {
+        "shop.commands": "topic", "shop.dead": "topic", "shop.replies": "topic", "shop.events": "topic",
+        "shop.unrouted": "fanout", "shop.returned": "fanout",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", sorted(CATALOG))
+def test_every_command_reaches_exactly_its_lane(command):
+    assert routed(command) == {"shop.dial" if command == "dial" else "shop.control"}
+
+
+@pytest.mark.parametrize("key", ["", "fly", "dial.again", "update.x", "calling2", "Dial"])
+def test_anything_else_is_unrouted_and_not_lost(key):
+    assert routed(key) == {"shop.unrouted"}
+
+
+@pytest.mark.parametrize("name", sorted(QUEUES))
+def test_every_queue_is_quorum_with_an_explicit_delivery_limit(name):
+    assert QUEUES[name]["x-queue-type"] == "quorum"
+    assert QUEUES[name]["x-delivery-limit"] >= 20
+
+
+@pytest.mark.parametrize("name", sorted(set(QUEUES) - END_OF_THE_LINE))
+def test_what_leaves_a_queue_by_itself_goes_somewhere_at_least_once(name):
+    arguments = QUEUES[name]
+    assert arguments["x-dead-letter-strategy"] == "at-least-once"
+    assert arguments["x-overflow"] == "reject-publish"
+    exchange = arguments["x-dead-letter-exchange"]
+    assert routed(arguments.get("x-dead-letter-routing-key", "dial"), exchange)
+
+
+@pytest.mark.parametrize("name", sorted(END_OF_THE_LINE))
+def test_what_lies_at_the_end_is_not_moved_by_looking_at_it(name):
+    assert QUEUES[name]["x-delivery-limit"] == 2_147_483_647
+    assert "x-dead-letter-exchange" not in QUEUES[name]
+
+
+def test_only_the_dead_age_and_the_unknown_never_do():
+    assert QUEUES["shop.dead"]["x-message-ttl"] == 7 * 86_400_000
+    assert "x-message-ttl" not in QUEUES["shop.unknown"]
+
+
+def test_a_tier_keeps_for_its_time_and_returns_by_the_routing_key():
+    for tier in TIERS:
+        name = f"shop.retry.{tier.name}"
+        assert EXCHANGES[name].kind == "fanout"
+        assert routed("calling.play", name) == {name}
+        assert QUEUES[name]["x-message-ttl"] == tier.seconds * 1000
+        assert QUEUES[name]["x-dead-letter-exchange"] == "shop.commands"
+        assert "x-dead-letter-routing-key" not in QUEUES[name]
+
+
+def test_one_worker_at_a_time_reads_the_control_lane_so_that_order_holds():
+    assert [q for q, a in QUEUES.items() if a.get("x-single-active-consumer")] == ["shop.control"]
+    assert [(lane.queue, lane.ordered) for lane in lanes(NAMES)] == [
+        ("shop.control", True), ("shop.dial", False), ("shop.unrouted", False), ("shop.returned", False),
+    ]  # fmt: skip
+
+
+def test_bindings_and_dead_letters_name_only_what_exists():
+    for binding in WANTED.bindings:
+        assert binding.exchange in EXCHANGES
+        assert binding.queue in QUEUES
+    assert {a["x-dead-letter-exchange"] for a in QUEUES.values() if "x-dead-letter-exchange" in a} <= set(EXCHANGES)
+    assert {lane.queue for lane in lanes(NAMES)} <= set(QUEUES)
+
+
+def test_the_brokers_own_format_says_the_same():
+    exported = definitions(WANTED, "/v")
+    assert {e["name"]: e["type"] for e in exported["exchanges"]} == {n: e.kind for n, e in EXCHANGES.items()}
+    assert {q["name"]: q["arguments"] for q in exported["queues"]} == QUEUES
+    assert len(exported["bindings"]) == len(WANTED.bindings)
+    for thing in (*exported["exchanges"], *exported["queues"]):
+        assert (thing["vhost"], thing["durable"], thing["auto_delete"]) == ("/v", True, False)
+    assert all(b["destination_type"] == "queue" and b["vhost"] == "/v" for b in exported["bindings"])
