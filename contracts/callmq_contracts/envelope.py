@@ -141,7 +141,7 @@ def parse_moment(value: Any) -> float | None:
         return value / 1000 if 0 <= value <= _LATEST * 1000 else None
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value.upper())  # RFC 3339 allows a small t and z
         except ValueError:
             return None
         if value.tzinfo is None:

@@ -40,8 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(parser: argparse.ArgumentParser, arguments: list[str] | None, interrupts: Interrupts) -> int:
     given = parser.parse_args(arguments)
-    from callmq_demo import demo, live  # noqa: PLC0415 - a second's work, which Ctrl-C may cut short as well
+    from callmq_demo import demo, lend, live  # noqa: PLC0415 - a second's work, which Ctrl-C may cut short as well
 
+    if given.broker_only:
+        return lend.run(interrupts)
     if (given.to or given.sender) and not given.live:
         parser.error("--to and --from are for --live only.")
     if given.live:
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output, words on the other")
     parser.add_argument("--plain", action="store_true", help="lines instead of the live table (also: NO_COLOR)")
     parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="copy the logs of all programs there at the end")
+    parser.add_argument("--broker-only", action="store_true", help="start a broker, say where it is, wait for Ctrl-C")
     parser.add_argument("--live", action="store_true", help="the real endpoint, one real call: see SIGNALWIRE_*")
     parser.add_argument("--to", metavar="NUMBER", help="with --live: whose phone rings")
     parser.add_argument("--from", dest="sender", metavar="NUMBER", help="with --live: one of your numbers")

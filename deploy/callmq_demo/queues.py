@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TIERS = "1s,5s,30s"
 _SECONDS = 15.0
-_SETTLE_SECONDS = 5.0
 _PAUSE = 0.1
 _FAULTS = (AMQPException, OSError, TimeoutError)
 
@@ -87,11 +86,11 @@ class Queues:
         """Take all copies out of the queue of unknown outcomes."""
         return await self._taken(self._names.unknown)
 
-    async def left(self) -> dict[str, int]:
-        """Count what lies in each lane and tier, once nothing moves any more; the worker must have stopped."""
+    async def left(self, seconds: float = 5.0) -> dict[str, int]:
+        """Count what lies in each lane and tier, once it is nothing, at the latest after so many seconds."""
         kept = {self._names.dead, self._names.unknown}
         names = [queue.name for queue in self._layout.queues if queue.name not in kept]
-        until = monotonic() + _SETTLE_SECONDS
+        until = monotonic() + seconds
         while True:
             counts = {name: await self._count(name) for name in names}
             if not any(counts.values()) or monotonic() > until:

@@ -8,31 +8,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from callmq.client import Client as Client
-    from callmq.errors import BrokerRefusedError as BrokerRefusedError
-    from callmq.errors import BrokerUnreachableError as BrokerUnreachableError
-    from callmq.errors import CallmqError as CallmqError
-    from callmq.errors import ClientClosedError as ClientClosedError
-    from callmq.errors import InvalidCommandError as InvalidCommandError
-    from callmq.errors import InvalidReplyError as InvalidReplyError
-    from callmq.errors import InvalidUrlError as InvalidUrlError
-    from callmq.errors import NotPublishedError as NotPublishedError
-    from callmq.errors import ReplyTimeoutError as ReplyTimeoutError
-    from callmq.following import ReplyStream as ReplyStream
-    from callmq.message import Message as Message
-    from callmq.message import Options as Options
-    from callmq.received import ReceivedProblem as ReceivedProblem
-    from callmq.received import ReceivedReply as ReceivedReply
-    from callmq.received import parse_reply as parse_reply
-    from callmq.results import Blocked as Blocked
-    from callmq.results import Confirmed as Confirmed
-    from callmq.results import Invalid as Invalid
-    from callmq.results import Nacked as Nacked
-    from callmq.results import PublishResult as PublishResult
-    from callmq.results import SendManyResult as SendManyResult
-    from callmq.results import Unknown as Unknown
-    from callmq.results import Unroutable as Unroutable
+    import callmq_contracts
+    from callmq.client import Client
+    from callmq.errors import (
+        BrokerRefusedError,
+        BrokerUnreachableError,
+        CallmqError,
+        ClientClosedError,
+        InvalidCommandError,
+        InvalidReplyError,
+        InvalidUrlError,
+        NotPublishedError,
+        ReplyTimeoutError,
+    )
+    from callmq.following import ReplyStream
+    from callmq.message import Message, Options
+    from callmq.received import ReceivedProblem, ReceivedReply, parse_reply
+    from callmq.results import Blocked, Confirmed, Invalid, Nacked, PublishResult, SendManyResult, Unknown, Unroutable
     from callmq_contracts import *  # noqa: F403 - its __all__ is the vocabulary
+    from callmq_contracts import commands
+    from callmq_contracts.commands import *  # noqa: F403 - as above: mypy follows a star once
+
+    # At run time `__getattr__` answers with the same names.
+    __all__ = [
+        "Blocked",
+        "BrokerRefusedError",
+        "BrokerUnreachableError",
+        "CallmqError",
+        "Client",
+        "ClientClosedError",
+        "Confirmed",
+        "Invalid",
+        "InvalidCommandError",
+        "InvalidReplyError",
+        "InvalidUrlError",
+        "Message",
+        "Nacked",
+        "NotPublishedError",
+        "Options",
+        "PublishResult",
+        "ReceivedProblem",
+        "ReceivedReply",
+        "ReplyStream",
+        "ReplyTimeoutError",
+        "SendManyResult",
+        "Unknown",
+        "Unroutable",
+        "parse_reply",
+    ]
+    __all__ += callmq_contracts.__all__
+    __all__ += commands.__all__
 
 _OWN = {
     "callmq.client": ("Client",),

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aio_pika
 import pytest
 
 from callmq_contracts.catalog import CATALOG
@@ -274,3 +275,14 @@ def test_the_live_table_is_shown_on_a_terminal(amqp_url, folder) -> None:
     assert re.search(r"throttled, then taken +arrived +succeeded +2 ", text)
     assert b"\x1b[32msucceeded" in shown
     assert WELL in text
+
+
+async def test_a_broker_only_is_lent_until_ctrl_c(start) -> None:
+    if find_server() is None:
+        missing("rabbitmq-server")
+    demo = start("--broker-only")
+    url = (await asyncio.to_thread(demo.until, r"export CALLMQ_AMQP_URL=(\S+)"))[1]
+    async with await aio_pika.connect(url):
+        demo.child.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(demo.exit_code) == 130
+    assert demo.left() == []

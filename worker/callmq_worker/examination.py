@@ -13,6 +13,7 @@ from callmq_worker.adapters import topology
 from callmq_worker.adapters.amqp import Hosts, bounded
 from callmq_worker.adapters.browse import look, server_of
 from callmq_worker.adapters.clock import SystemClock
+from callmq_worker.adapters.health import parse_address
 from callmq_worker.adapters.host import descriptor_limit, place_of
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.otel_settings import exporters, problems
@@ -45,6 +46,10 @@ async def examine(environment: Mapping[str, str] | None = None) -> AsyncIterator
             settings = load(environment, broker_only=True)
         except SettingsError:
             return
+    try:
+        parse_address(settings.health_addr)
+    except ValueError as error:
+        yield Check("settings", State.WRONG, f"CALLMQ_HEALTH_ADDR: {error}", "Mend it, or set it to off.")
     needed = LONGEST_LIFETIME + settings.tiers[-1].seconds + DEAD_RETENTION
     yield diagnosis.retention(settings.retention, needed)
     yield diagnosis.descriptors(descriptor_limit(), settings.concurrency)

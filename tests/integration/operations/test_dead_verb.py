@@ -11,9 +11,6 @@ import orjson
 import pytest
 
 from callmq_contracts.examples import EXAMPLES
-from callmq_contracts.names import Names
-from callmq_worker.core.layout import layout
-from callmq_worker.core.retry import parse_tiers
 from world import World
 
 DIAL = EXAMPLES["dial"][0]
@@ -216,7 +213,9 @@ async def test_what_the_broker_itself_took_out_can_be_replayed(w, callmq):
         pass
     body, headers = orjson.dumps(DIAL), {"idempotency-key": "k1"}
     exchange = await w.admin.get_exchange("callmq.dead")
-    await exchange.publish(aio_pika.Message(body, headers=headers, content_type="application/json"), "failed.delivery_limit")
+    await exchange.publish(
+        aio_pika.Message(body, headers=headers, content_type="application/json"), "failed.delivery_limit"
+    )
     (row,) = (await callmq("dead", "list", "--json")).rows
     assert (row["routing_key"], row["command"]) == ("failed.delivery_limit", "dial")
     async with w.working():
@@ -244,13 +243,17 @@ async def test_a_purge_removes_what_is_meant_and_only_with_yes(w, callmq):
     assert counted.code == 2
     assert "1 would be removed" in counted.err
     assert await depth(w) == 2
-    assert (await callmq("dead", "purge", "--older-than", "7d", "--yes", "--json")).rows == [{"purged": 0, "selected": 0}]
+    assert (await callmq("dead", "purge", "--older-than", "7d", "--yes", "--json")).rows == [
+        {"purged": 0, "selected": 0}
+    ]
     done = await callmq("dead", "purge", "--code", "rejected.malformed", "--yes")
     assert (done.code, done.out) == (0, "1 removed\n")
     assert [r["key"] for r in (await callmq("dead", "list", "--json")).rows] == ["k1"]
 
 
-@pytest.mark.parametrize("words", [("replay",), ("purge", "--yes"), ("purge", "--older-than", "week"), (), ("list", "--limit", "0")])
+@pytest.mark.parametrize(
+    "words", [("replay",), ("purge", "--yes"), ("purge", "--older-than", "week"), (), ("list", "--limit", "0")]
+)
 async def test_wrong_usage_touches_nothing(w, callmq, words):
     assert (await callmq("dead", *words)).code == 2
 
@@ -261,12 +264,8 @@ async def test_no_queue_is_said_with_what_to_do(w, callmq):
     assert "topology declare" in ran.err
 
 
-
-
 @pytest.mark.parametrize("act", [(), ("list",), ("show",), ("replay",), ("purge",)])
 async def test_help_says_what_it_does(w, callmq, act):
     ran = await callmq("dead", *act, "--help")
     assert ran.code == 0
     assert "usage: callmq dead" in ran.out
-
-

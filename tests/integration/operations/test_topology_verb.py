@@ -89,7 +89,9 @@ async def test_what_is_off_is_named(seeing, broker, amqp_url, node):
     assert [r["name"] for r in mended.rows if r["state"] == "wrong"] == ["callmq.retry.5s"]
 
 
-async def test_an_export_is_all_that_a_worker_without_rights_to_configure_needs(broker, seeing, amqp_url, node, tmp_path):
+async def test_an_export_is_all_that_a_worker_without_rights_to_configure_needs(
+    broker, seeing, amqp_url, node, tmp_path
+):
     administration, vhost = node.administration, vhost_of(amqp_url)
     exported = await run_verb({}, "topology", "export", "--vhost", vhost)
     assert exported.code == 0, exported.err

@@ -78,9 +78,7 @@ async def test_a_list_does_without_the_ledger_or_without_the_broker(w, callmq, t
     assert recorded.code == 0
     assert recorded.rows[0]["key"] == "k1"
     assert "broker could not be used" in recorded.err
-    neither = await callmq(
-        "unknown", "list", CALLMQ_AMQP_URL=away, CALLMQ_LEDGER_URL=f"sqlite:///{tmp_path / 'no.db'}"
-    )
+    neither = await callmq("unknown", "list", CALLMQ_AMQP_URL=away, CALLMQ_LEDGER_URL=f"sqlite:///{tmp_path / 'no.db'}")
     assert neither.code == 3
     assert "secret-canary" not in recorded.err + neither.err
 
@@ -252,10 +250,10 @@ async def test_the_direct_reply_queue_gets_the_final_one_too(w, callmq):
 
 
 async def test_one_without_a_key_is_resolved_by_its_id(w, callmq):
-    body = {**EXAMPLES["update"][0]}
+    body = EXAMPLES["calling.end"][0]
     async with w.working(CALLMQ_MAX_ATTEMPTS="1"):
-        w.sandbox.arm("reset_after_reading", match={"command": "update"}, times=0)
-        await w.put(orjson.dumps(body), "update", app_id="billing")
+        w.sandbox.arm("reset_after_reading", match={"command": "calling.end"}, times=0)
+        await w.put(orjson.dumps(body), "calling.end", app_id="billing")
         reply = await w.reply(None)
         assert reply["outcome"] == "unknown"
     listed = await callmq("unknown", "list", "--json")
@@ -265,9 +263,9 @@ async def test_one_without_a_key_is_resolved_by_its_id(w, callmq):
         ran = await callmq("unknown", "resolve", reply["reply_id"], "--outcome", "failed")
         assert ran.code == (0 if count == 1 else 1)
     final = await w.reply(None, 2)
-    assert (final["outcome"], final["command"], final["idempotency_key"]) == ("failed", "update", None)
+    assert (final["outcome"], final["command"], final["idempotency_key"]) == ("failed", "calling.end", None)
     assert final["reply_id"] != reply["reply_id"]
-    assert w.keys[1][0] == "billing.update.failed"
+    assert w.keys[1][0] == "billing.calling.end.failed"
     assert await depth(w) == 0
     assert await depth(w, "callmq.dead") == 1
 

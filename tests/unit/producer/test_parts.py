@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,3 +220,11 @@ def test_importing_the_package_alone_imports_nothing_else() -> None:
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False).returncode
         == 0
     )
+
+
+def test_type_checkers_see_the_names_that_can_be_had() -> None:
+    tree = ast.parse(Path(str(callmq.__file__)).read_text("utf-8"))
+    lists = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and "__all__" in ast.dump(node.targets[0])
+    ]
+    assert set(ast.literal_eval(lists[0])) == set(callmq._HOME)

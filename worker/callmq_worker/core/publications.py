@@ -119,6 +119,8 @@ def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> 
     """Copy body and known headers; broker-made headers (``x-death`` and friends) never travel on."""
     envelope, properties = message.envelope, message.properties
     headers = {n: v for n in _COPIED_HEADERS if _portable(v := properties.headers.get(n))}
+    if envelope.expires_at is not None:  # an AMQP timestamp is read as well, and a copy may not forget its time
+        headers.setdefault(wire.EXPIRES_AT, int(envelope.expires_at * 1000))
     headers |= {wire.RECEIVED_AT: int(message.received_at * 1000), "callmq-routing-key": properties.routing_key}
     headers |= own
     body = message.body

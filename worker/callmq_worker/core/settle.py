@@ -1,6 +1,6 @@
 """How a delivery ends: every way is one of the settlements here, and the engine performs them in one fixed order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -9,12 +9,11 @@ from callmq_contracts.reply import OutcomeName, Reply, reply_id
 from callmq_worker.core.intake import Accepted, Refusal
 from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused, Verdict
 from callmq_worker.core.record import Claim, Spent, Stored
-from callmq_worker.core.redact import redact
+from callmq_worker.core.redact import is_secret, redact
 from callmq_worker.core.retry import Due, Situation, next_delay
 
 LEASE_POLL: Final = 1.0
 LEASE_POLL_OLD: Final = 5.0
-SECRET_PARAMS: Final = ("password", "authorization_bearer_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +177,22 @@ def _unknown(attempts: int, reason: str, status: int | None) -> Outcome:
 
 
 def mask_errors(errors: tuple[dict[str, Any], ...], accepted: Accepted) -> tuple[dict[str, Any], ...]:
-    """Return the endpoint's own entries without phone numbers and without secrets of the body."""
-    params = accepted.command.body.get("params")
-    secrets = [v for n in SECRET_PARAMS if isinstance(params, dict) and isinstance(v := params.get(n), str) and v]
+    """Return the endpoint's own entries without phone numbers and without the credentials of the body."""
+    secrets = tuple(_credentials(accepted.command.body))
+    return tuple(redact(e, secrets) for e in errors)
 
-    def scrubbed(value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in secrets:
-                value = value.replace(secret, "[redacted]")
-        return value
 
-    return tuple(redact({k: scrubbed(v) for k, v in e.items()}) for e in errors)
+def _credentials(value: Any) -> Iterator[str]:
+    """Yield every text under a secret's name, however deep: a refer has its password four levels down."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _credentials(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, str) and is_secret(name):
+                yield item
+            else:
+                yield from _credentials(item)
 
 
 def reply_builder(
