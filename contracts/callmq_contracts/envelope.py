@@ -26,7 +26,7 @@ DEFAULT_ACCOUNT: Final = "default"
 CONTENT_TYPE: Final = "application/json"
 _LATEST: Final = 253_402_300_799.0  # the year 9999 ends
 _KEY: Final = re.compile(r"^[\x21-\x7e]{1,255}\Z")
-_ACCOUNT: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z")
+ACCOUNT_PATTERN: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z")
 _TEXT: Final = re.compile(r"^[^\x00-\x1f\x7f]{1,255}\Z")
 _CALL_ID: Final = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SHORTSTR: Final = 255
@@ -172,7 +172,7 @@ def read_envelope(properties: Properties) -> tuple[Envelope, Problem | None]:
         reply_to=r.text("reply_to", properties.reply_to, _TEXT, "a queue name of 1 to 255 characters"),
         app_id=_own_text(properties.app_id),
         user_id=_own_text(properties.user_id),
-        account=r.header(ACCOUNT, _ACCOUNT, "1 to 64 letters, digits, '.', '_' or '-'") or DEFAULT_ACCOUNT,
+        account=r.header(ACCOUNT, ACCOUNT_PATTERN, "1 to 64 letters, digits, '.', '_' or '-'") or DEFAULT_ACCOUNT,
         campaign=r.header(CAMPAIGN, _TEXT, "1 to 255 printable characters"),
         call_id=r.header(CALL_ID, _CALL_ID, "a call id (8-4-4-4-12 hexadecimal digits)"),
         published_at=properties.timestamp,

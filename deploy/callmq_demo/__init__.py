@@ -1,1 +1,1 @@
-"""The demo, and the broker that it and the tests run against: standard library only, so nothing need be installed."""
+"""The demo, and the broker that it and the tests run against: that part needs the standard library only."""

@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""The error of the broker part."""
 
 
 class BrokerError(Exception):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from callmq_demo.administration import Administration, vhost_of
 from callmq_demo.faults import BrokerError
 from callmq_demo.layout import LOOPBACK, Layout
-from callmq_demo.processes import end, end_all_at_home_in, launch, undisturbed, wait_until
+from callmq_demo.processes import end, end_all_at_home_in, is_held, launch, undisturbed, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,6 +161,7 @@ class PrivateNode:
         pid = self.pid
         os.kill(pid, signal.SIGSTOP)
         try:
+            wait_until(lambda: is_held(pid), _LAST_WORDS)
             yield
         finally:
             os.kill(pid, signal.SIGCONT)

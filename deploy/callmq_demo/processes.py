@@ -65,6 +65,12 @@ def at_home_in(folder: Path) -> list[int]:
     return found
 
 
+def is_held(pid: int) -> bool:
+    """Whether every thread of a process has come to its halt after SIGSTOP (Linux; elsewhere taken for granted)."""
+    tasks = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
 def wait_until(true: Callable[[], bool], seconds: float, *, pause: float = 0.1) -> bool:
     """Ask again and again; the answer is whether it came true in time."""
     deadline = time.monotonic() + seconds

@@ -27,7 +27,12 @@ class Reading:
         if path:
             return self.content(name, path) or default
         value = self.document.get(name.removeprefix("CALLMQ_").lower())
-        return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else default
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            self.fault(name, "must be text or a number in the file that CALLMQ_CONFIG names.")
+            return default
+        return str(value)
 
     def content(self, name: str, path: str) -> str | None:
         """Return a secret file's text."""

@@ -53,7 +53,7 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
     environment = os.environ if environment is None else environment
     errors: list[str] = []
     document = _document(environment, errors)
-    r = Reading(environment, document.get("callmq", document))
+    r = Reading(environment, _own_table(document, errors))
     deadline = r.number("CALLMQ_HTTP_DEADLINE", 30.0, 0.1, 600.0)
     accounts = () if broker_only else read_accounts(r, document)
     settings = Settings(
@@ -101,6 +101,14 @@ def _document(environment: Mapping[str, str], errors: list[str]) -> dict[str, An
         errors.append(f"CALLMQ_CONFIG: the file can't be read ({type(error).__name__}).")
     except tomllib.TOMLDecodeError as error:
         errors.append(f"CALLMQ_CONFIG: the file is not TOML: {str(error).split(':', 1)[0]}.")
+    return {}
+
+
+def _own_table(document: dict[str, Any], errors: list[str]) -> dict[str, Any]:
+    table = document.get("callmq", document)
+    if isinstance(table, dict):
+        return table
+    errors.append("callmq: must be a table in the file that CALLMQ_CONFIG names.")
     return {}
 
 

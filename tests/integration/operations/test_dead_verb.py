@@ -223,6 +223,17 @@ async def test_what_the_broker_itself_took_out_can_be_replayed(w, callmq):
         assert (await w.reply("k1"))["outcome"] == "succeeded"
 
 
+async def test_what_the_broker_does_not_confirm_stays(w, callmq):
+    async with w.working():
+        await w.put(b"{]", "dial", headers={"idempotency-key": "k1"})
+        await w.reply("k1")
+    await w.admin.exchange_delete("callmq.commands")
+    ran = await callmq("dead", "replay", "--all")
+    assert ran.code == 3
+    assert "did not confirm" in ran.err
+    assert await depth(w) == 1
+
+
 async def test_a_ledger_that_is_not_there_stops_a_replay(w, callmq, tmp_path):
     async with w.working():
         await refused(w, "k1")

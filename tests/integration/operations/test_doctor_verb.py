@@ -38,7 +38,7 @@ async def test_a_healthy_place_is_said_to_be_one(w: World, callmq, seeing):
     }
     assert {r["detail"].split(":")[0] for r in by_name(ran)["lane"]} == {"control", "dial", "unrouted", "returned"}
     assert words.out.startswith("ok       settings")
-    assert w.sandbox.journal.entries() == []
+    assert list(w.sandbox.journal.since(0)) == []
 
 
 async def test_no_secret_is_printed(w: World, node, callmq):

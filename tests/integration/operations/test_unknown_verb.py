@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aio_pika import Message
 
-from callmq_contracts.examples import EXAMPLE_CALL_ID, EXAMPLES
+from callmq_contracts.examples import EXAMPLES
 from callmq_contracts.reply import OutcomeName
 from callmq_worker.adapters.sqlite import SqliteLedger
 from callmq_worker.core import guard, resolution
@@ -224,6 +224,20 @@ async def test_a_reopening_that_broke_off_after_the_ledger_is_finished_by_runnin
     assert w.acted("k1") == 2
 
 
+async def test_a_command_that_is_not_confirmed_stays_parked_until_it_is(w, callmq):
+    async with w.working():
+        await doubtful(w, "k1")
+    await w.admin.exchange_delete("callmq.commands")
+    ran = await callmq("unknown", "resolve", "k1", "--dispatch-again", "--yes")
+    assert ran.code == 3
+    assert "Run this again" in ran.err
+    assert await depth(w) == 1
+    async with w.working():
+        assert (await callmq("unknown", "resolve", "k1", "--dispatch-again", "--yes")).code == 0
+        assert (await w.reply("k1", 2))["outcome"] == "succeeded"
+    assert w.acted("k1") == 2
+
+
 async def test_a_reply_that_can_not_be_published_is_owed_and_a_worker_pays(w, callmq):
     async with w.working():
         await doubtful(w, "k1")
@@ -278,28 +292,3 @@ async def test_nobody_of_that_name_changes_nothing(w, callmq):
         assert (await callmq("unknown", "resolve", "k1", "--account", "other", *words)).code == 1
     assert await depth(w) == 1
     assert (await record(w, "k1")).state is State.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("resolve", "k1"),
-        ("resolve", "k1", "--outcome", "rejected"),
-        ("resolve", "k1", "--outcome", "succeeded", "--dispatch-again"),
-        ("resolve", "k1", "--outcome", "succeeded", "--note", "x"),
-        ("resolve", "k1", "--outcome", "failed", "--call-id", EXAMPLE_CALL_ID),
-        ("resolve", "k1", "--outcome", "succeeded", "--call-id", "no"),
-        ("resolve", "k1", "--outcome", "failed", "--expires-at", "2099-01-01T00:00:00Z"),
-        ("resolve", "k1", "--dispatch-again", "--yes", "--expires-at", "tomorrow"),
-    ],
-)
-async def test_wrong_usage_touches_nothing(callmq, words):
-    assert (await callmq("unknown", *words)).code == 2
-
-
-@pytest.mark.parametrize("act", [(), ("list",), ("show",), ("resolve",)])
-async def test_help_says_what_it_does(callmq, act):
-    ran = await callmq("unknown", *act, "--help")
-    assert ran.code == 0
-    assert "usage: callmq unknown" in ran.out

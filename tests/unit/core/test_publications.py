@@ -21,6 +21,7 @@ from intents import START
 NAMES = Names("shop")
 BODY = b' { "command" : "dial",\n "params": {"to": "caf\xc3\xa9", "password": "p"} } '
 TIER = Tier("5s", 5)
+FIRST = Past()
 HEADERS = {
     "idempotency-key": "order-1",
     "expires-at": "2027-01-15T09:00:00Z",
@@ -190,7 +191,7 @@ def test_a_content_type_that_is_no_text_is_left_out():
 # Tier copies
 
 
-def put_off(given: Message, past: Past = Past(), not_before: float = START + 5):
+def put_off(given: Message, past: Past = FIRST, not_before: float = START + 5):
     return postponed(NAMES, given, TIER, not_before, past)
 
 

@@ -1,6 +1,7 @@
 """The way to the endpoint, through httpx's transport: what left, and what came back, is known for certain."""
 
 import asyncio
+import datetime as dt
 import email.utils
 import ssl
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from callmq_worker.ports import Clock, Leave, Observer, Request
 
 CONNECT_TIMEOUT: Final = 5.0
 MAX_ANSWER_BYTES: Final = 1_048_576
+MAX_NESTING: Final = 200  # below what can be written for certain
 IDLE_SECONDS: Final = 5.0
 # Baggage stays in the house: it is the producer's, and the endpoint is somebody else.
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
@@ -64,11 +66,19 @@ class _Passage:
 class HttpDispatcher:
     """Sends commands with httpx. Unsafe ones use a fresh connection each, since an idle one may be closing unseen."""
 
-    def __init__(self, accounts: Mapping[str, Account], concurrency: int, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        concurrency: int,
+        clock: Clock,
+        observer: Observer,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Trust the system's authorities, or those of ``context``."""
         self._accounts = dict(accounts)
         self._clock = clock
         self._observer = observer
-        context = ssl.create_default_context()
+        context = context or ssl.create_default_context()
         self._fresh = _transport(context, concurrency, keep=0)
         self._reused = _transport(context, concurrency, keep=concurrency)
 
@@ -87,10 +97,10 @@ class HttpDispatcher:
             return answer
 
     async def _send(self, request: Request, account: Account, passage: _Passage) -> Answer:
-        outgoing = self._outgoing(request, account, passage)
         transport = self._fresh if request.fresh else self._reused
         response = None
         try:
+            outgoing = self._outgoing(request, account, passage)
             async with asyncio.timeout(request.deadline):
                 response = await transport.handle_async_request(outgoing)
                 response.request = outgoing
@@ -100,7 +110,7 @@ class HttpDispatcher:
             return Withheld()
         except TimeoutError:
             return self._ended(response, passage, "no answer in time")
-        except (httpx.HTTPError, OSError, ssl.SSLError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what left is known, and the port's law is not to raise
             return self._ended(response, passage, _reason(error))
         finally:
             if response is not None:
@@ -148,7 +158,7 @@ def _transport(context: ssl.SSLContext, concurrency: int, *, keep: int) -> httpx
 
 
 async def _read(response: httpx.Response) -> tuple[Any, bool]:
-    """Return the answer's JSON, if it is any, and whether the body came whole. An encoded body is left alone."""
+    """Return the answer's JSON, if it is any, and whether the body came whole. An encoded one can't be read: it is not."""
     chunks, size = [], 0
     try:
         async for chunk in response.aiter_raw():
@@ -158,12 +168,16 @@ async def _read(response: httpx.Response) -> tuple[Any, bool]:
                 return None, False
     except httpx.HTTPError:
         return None, False
-    if "content-encoding" in response.headers:
-        return None, True
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return None, False
+    body = b"".join(chunks)
     try:
-        return orjson.loads(b"".join(chunks)), True
-    except orjson.JSONDecodeError:
+        document = orjson.loads(body)
+        if body.count(b"[") + body.count(b"{") > MAX_NESTING:
+            _ = orjson.dumps({"problem": {"errors": [document]}})  # reads deeper than it writes, and a reply is written
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None, True
+    return document, True
 
 
 async def _close(response: httpx.Response) -> None:
@@ -183,9 +197,10 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
         return None
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return float(min(int(text[:12]), 10**9))
+        return float(min(int(text.lstrip("0")[:12] or "0"), 10**9))
     try:
         moment = email.utils.parsedate_to_datetime(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)  # an HTTP date is always GMT
         return max(0.0, moment.timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -1,6 +1,7 @@
 """Whether an address can be reached: name, connection, TLS handshake. Nothing is sent after it."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from typing import Final
@@ -36,8 +37,16 @@ async def reach(url: str) -> str:
         reason = type(error).__name__
         raise NotReachableError(f"{host}:{port} takes no connection ({reason}): look at firewall and route") from error
     agreed = writer.get_extra_info("ssl_object")
-    writer.close()
+    await _leave(writer)
     return f"{host}:{port} answers" + (f" with {agreed.version()}" if agreed is not None else "")
+
+
+async def _leave(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):  # it answered, which is all that was asked
+        async with asyncio.timeout(1.0):
+            await writer.wait_closed()
+    writer.transport.abort()
 
 
 def is_loopback(url: str) -> bool:
