@@ -111,7 +111,14 @@ async def until(true: Callable[[], bool], alive: asyncio.Task[Any] | None = None
 
 @contextlib.asynccontextmanager
 async def world(amqp_url: str, ledger: Path, **settings: Any) -> AsyncIterator[World]:
-    told = {"project_id": "project", "api_token": TOKEN, "cps": 0.0, "ring_seconds": 0.0, "answer_seconds": 0.0, "seed": 1}
+    told = {
+        "project_id": "project",
+        "api_token": TOKEN,
+        "cps": 0.0,
+        "ring_seconds": 0.0,
+        "answer_seconds": 0.0,
+        "seed": 1,
+    }
     connection = await aio_pika.connect(amqp_url)
     async with connection, Sandbox(SandboxSettings(**{**told, **settings})) as sandbox:
         channel = await connection.channel()

@@ -1,4 +1,4 @@
-"""What the demo publishes, and what wire.md says must become of it. Pure."""
+"""What the demo publishes, and what must become of it. Pure."""
 
 from __future__ import annotations
 

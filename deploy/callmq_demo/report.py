@@ -30,10 +30,10 @@ def in_words(cases: Sequence[Case], evidence: Evidence, seconds: float) -> list[
     if evidence.restarts:
         lines.append(f"The worker died {_several(evidence.restarts, 'time')} and was started again.")
     if deviations:
-        lines += ["", f"NOT as wire.md says, in {_several(len(deviations), 'point')} ({seconds:.1f} s):"]
+        lines += ["", f"NOT as promised, in {_several(len(deviations), 'point')} ({seconds:.1f} s):"]
         lines += [f"  {each.where}: {each.what}" for each in deviations]
     else:
-        lines.append(f"Each got exactly the outcome that wire.md says. ({seconds:.1f} s)")
+        lines.append(f"Each got exactly the outcome that was promised. ({seconds:.1f} s)")
     return lines
 
 

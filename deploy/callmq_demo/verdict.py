@@ -1,4 +1,4 @@
-"""Is what was seen what wire.md and semantics.md say? Pure: cases and evidence in, deviations out."""
+"""Is what was seen what was promised? Pure: cases and evidence in, deviations out."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 READY = re.compile(r"worker is ready: process (\d+)")
-WELL = "Each got exactly the outcome that wire.md says."
+WELL = "Each got exactly the outcome that was promised."
 # An endpoint that takes back its word: it plays, and says that it does not.
 TREACHEROUS = """
 import dataclasses, sys

@@ -19,6 +19,7 @@ from callmq_worker.core.record import (
     Intent,
     RecordKey,
     Spent,
+    State,
     Step,
     Stored,
     T,
@@ -98,7 +99,7 @@ class Engine:
     async def pace(self, accepted: Accepted) -> None:
         """Wait for the slot of a dial; one that has an outcome does not wait. Raises `LedgerAwayError`."""
         known = await self.tools.ledger.look(record_key(accepted))
-        if known is None or known.reply is None:
+        if known is None or known.state not in (State.CLOSED, State.UNKNOWN):
             await self.tools.gates.pace(accepted.envelope.account)
 
     async def decide(self, situated: Situated) -> Settlement:
@@ -119,12 +120,9 @@ class Engine:
             return Postponed(wait, "not before its time", past=situated.past)
         expired = clock.now() >= accepted.expires_at
         if not expired and not gates.admit(envelope.account):
-            everything = len(gates.paused) >= len(self.policy.rules.accounts)
-            return (
-                Returned()
-                if everything
-                else Postponed(self.policy.probe_interval, "account paused", past=situated.past)
-            )
+            if gates.shut:
+                return Returned()
+            return Postponed(self.policy.probe_interval, "account paused", past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
         asked_at = self.tools.clock.monotonic()

@@ -38,7 +38,7 @@ async def examine(environment: Mapping[str, str] | None = None) -> AsyncIterator
     settings: Settings | None = None
     try:
         settings = load(environment)
-        yield Check("settings", State.OK, f"complete, {len(settings.accounts)} accounts")
+        yield Check("settings", State.OK, f"complete; accounts: {len(settings.accounts)}")
     except SettingsError as error:
         for line in error.errors:
             yield Check("settings", State.WRONG, line, "See docs/operations.md, or 'callmq work --help'.")

@@ -119,6 +119,8 @@ class Runner:
                     continue
                 tries = 0
                 landed = await self._serve(session)
+            if len(self.flight):  # the session was lost before the end: what is in flight still records
+                landed = await self._land(self._course.grace)
         finally:
             housekeeping.cancel()
             await asyncio.gather(housekeeping, return_exceptions=True)

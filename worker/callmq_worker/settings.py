@@ -14,6 +14,7 @@ from callmq_worker.core.retry import Tier, parse_tiers
 from callmq_worker.reading import Reading
 
 DEAD_RETENTION: Final = 7 * 86_400.0
+LEAST_MARGIN: Final = 1.0
 LONGEST_LIFETIME: Final = 4 * 3600.0
 
 
@@ -145,8 +146,8 @@ def _agree(r: Reading, s: Settings) -> None:
     """Check what several settings say together, and what this version can do."""
     if not s.ledger_url.startswith("sqlite:///"):
         r.fault("CALLMQ_LEDGER_URL", "must be sqlite:///path; this version has no other ledger.")
-    if s.lease <= s.http_deadline:
-        r.fault("CALLMQ_LEASE", "must be longer than CALLMQ_HTTP_DEADLINE.")
+    if s.lease < s.http_deadline + LEAST_MARGIN:
+        r.fault("CALLMQ_LEASE", "must be at least a second longer than CALLMQ_HTTP_DEADLINE.")
     needed = LONGEST_LIFETIME + s.tiers[-1].seconds + DEAD_RETENTION
     if s.retention < needed:
         r.fault(

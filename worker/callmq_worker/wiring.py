@@ -62,7 +62,6 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
         try:
             ledger = await SqliteLedger.open(Path(url.removeprefix(SQLITE)))
             await ledger.secret()  # it answers, and not only opens
-            return ledger
         except LedgerAwayError as error:
             if not wait or isinstance(error, LedgerUnusableError):
                 raise
@@ -70,6 +69,8 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
             LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
             await clock.sleep(pause)
             tries = min(tries + 1, 10)
+        else:
+            return ledger
 
 
 async def build(settings: Settings, *, traced: bool) -> Worker:

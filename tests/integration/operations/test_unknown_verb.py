@@ -59,7 +59,7 @@ async def test_a_list_comes_from_the_ledger(w, callmq):
     assert (one["id"], one["key"], one["account"], one["command"]) == (first["reply_id"], "k1", "default", "dial")
     assert (one["campaign"], one["attempts"], one["reason"]) == ("spring", 1, first["problem"]["detail"])
     assert two["key"] == "k2"
-    assert "2 copies are parked" in ran.err
+    assert "parked in the queue: 2" in ran.err
     assert [r["key"] for r in (await callmq("unknown", "list", "--json", "--limit", "1")).rows] == ["k1"]
     table = await callmq("unknown", "list")
     assert len(table.out.splitlines()) == 3

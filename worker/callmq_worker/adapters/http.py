@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import email.utils
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ IDLE_SECONDS: Final = 5.0
 # Baggage stays in the house: it is the producer's, and the endpoint is somebody else.
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
 LEAVING: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
-_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+_REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (httpx.ConnectTimeout, "connect time-out"),
     (httpx.PoolTimeout, "no free connection in time"),
     (httpx.ConnectError, "no connection"),
@@ -31,6 +32,10 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (httpx.RemoteProtocolError, "answer broke off or was no HTTP"),
     (httpx.ReadError, "connection reset"),
     (httpx.WriteError, "connection reset"),
+    (socket.gaierror, "host not found"),
+    (ConnectionRefusedError, "connection refused"),
+    (ssl.SSLCertVerificationError, "certificate not trusted"),
+    (ssl.SSLError, "TLS failed"),
 )
 
 
@@ -158,7 +163,7 @@ def _transport(context: ssl.SSLContext, concurrency: int, *, keep: int) -> httpx
 
 
 async def _read(response: httpx.Response) -> tuple[Any, bool]:
-    """Return the answer's JSON, if it is any, and whether the body came whole. An encoded one can't be read: it is not."""
+    """Return the answer's JSON, if any, and whether the body came whole: not so if encoded, since it can't be read."""
     chunks, size = [], 0
     try:
         async for chunk in response.aiter_raw():
@@ -188,7 +193,17 @@ async def _close(response: httpx.Response) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), type(error).__name__)
+    """Return what happened, a failed connection by its deepest known cause; never an error's text or its address."""
+    reason = _named(error) or type(error).__name__
+    cause: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
+    while cause is not None:
+        reason = _named(cause) or reason
+        cause = cause.__cause__ or cause.__context__
+    return reason
+
+
+def _named(error: BaseException) -> str | None:
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), None)
 
 
 def parse_retry_after(text: str | None, now: float) -> float | None:
@@ -202,5 +217,5 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
         moment = email.utils.parsedate_to_datetime(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)  # an HTTP date is always GMT
         return max(0.0, moment.timestamp() - now)
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -64,6 +64,7 @@ async def _look(args: argparse.Namespace) -> int:
 def _print(findings: list[Finding], *, as_json: bool) -> int:
     print_rows([f.row() for f in findings], ("state", "what", "name", "detail"), as_json=as_json)
     counts = Counter(f.state for f in findings)
-    unseen = f", {counts['unseen']} that {topology.UNSEEN}" if counts["unseen"] else ""
-    say("topology", f"{counts['ok']} there, {counts['wrong']} wrong{unseen}.")
+    say("topology", f"{counts['ok']} there, {counts['wrong']} wrong, {counts['unseen']} unseen.")
+    if counts["unseen"]:
+        say("topology", f"Bindings {topology.UNSEEN}: give CALLMQ_MANAGEMENT_URL, or let 'declare' make them again.")
     return EXIT_NO if counts["wrong"] else EXIT_OK

@@ -120,7 +120,7 @@ async def _rows(settings: Settings, limit: int) -> tuple[list[dict[str, Any]], l
         notes.append(f"The ledger could not be asked: {error} What follows is from the queue.")
         async with opened_shelf(settings) as shelf:
             more, depth = await unknown.from_queue(shelf, names, None, limit)
-    return rows + more, [*notes, f"{depth} copies are parked in the queue."]
+    return rows + more, [*notes, f"Copies parked in the queue: {depth}."]
 
 
 async def _show(args: argparse.Namespace) -> int:

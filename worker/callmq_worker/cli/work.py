@@ -135,8 +135,9 @@ async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
         LOG.info("worker started", extra={"fields": {"prefix": settings.prefix, "version": version("callmq")}})
         landed = await worker.run()
     except asyncio.CancelledError:
-        if worker is not None:
-            await worker.runner.flight.abandon()
+        if worker is None:
+            return 0  # nothing was begun
+        await worker.runner.flight.abandon()
         return 1
     finally:
         if health is not None:

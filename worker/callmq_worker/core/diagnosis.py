@@ -82,7 +82,7 @@ def version(product: str, text: str) -> Check:
 
 def lane(name: str, waiting: int, consumers: int) -> Check:
     """Judge one lane's queue."""
-    detail = f"{name}: {consumers} consumers, {waiting} waiting"
+    detail = f"{name}: consumers {consumers}, waiting {waiting}"
     if consumers == 0:
         return Check("lane", State.WARNING, detail, "No worker consumes it: run 'callmq work'.")
     return Check("lane", State.OK, detail)

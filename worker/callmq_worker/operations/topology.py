@@ -8,7 +8,7 @@ from callmq_worker.core.comparison import differences, name_of
 from callmq_worker.core.layout import Layout
 
 State = Literal["ok", "wrong", "unseen"]
-UNSEEN: Final = "can't be seen over AMQP: give CALLMQ_MANAGEMENT_URL, or let 'declare' make it again"
+UNSEEN: Final = "can't be seen over AMQP"
 
 
 @dataclass(frozen=True, slots=True)
