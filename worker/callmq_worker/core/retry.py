@@ -92,7 +92,7 @@ def next_delay(s: Situation) -> Due | NoMore:
         return NoMore(lifetime=False)
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(s.used - 1, 32))
     wanted = ceiling * s.chance
-    if not s.budget and not s.exact:  # in its lane it would hold up its followers
+    if not s.budget:
         long = LANE_PAUSE if s.exact else float(s.tiers[-2 if len(s.tiers) > 1 else -1].seconds)
         wanted = max(wanted, long)
     least = max(s.retry_after or 0.0, min(float(s.tiers[0].seconds), FIRST_DELAY))
