@@ -32,7 +32,9 @@ class Connection:
         """Read one whole request."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         self.arrived += head
-        length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
         body = await self.reader.readexactly(length)
         self.arrived += body
         return head + body

@@ -60,19 +60,19 @@ class Hand:
     watch: Any = unwatched
     owner: str = "worker-1"
     max_attempts: int = 8
+    lease: float = 45.0
+    http_deadline: float = 30.0
     outcomes: Counter = field(default_factory=Counter)
     mended: int = 0
 
     def __post_init__(self) -> None:
         self.ledger = WatchedLedger(self.clock, self.store, self.watch)
         self.gates = Gates(self.clock, 0.0, 15.0, RULES.accounts)
-        policy = Policy(self.owner, RULES, TIERS, 45.0, 30.0, self.max_attempts, 15.0)
+        policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0)
         observer = NoObserver()
         tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, b"s" * 32)
         self.engine = Engine(policy, tools)
-        means = Means(
-            self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, self.engine.intent
-        )
+        means = Means(self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, self.engine.intent)
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
         self.flight = Flight(self.engine, self.settler, Permits(10), lambda: None)
 

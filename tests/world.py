@@ -1,4 +1,4 @@
-"""A whole small world for a test: a sandbox, a worker in this process, a client, and all replies that were published."""
+"""A whole small world for a test: a sandbox, a worker in this process, a client, and all published replies."""
 
 import asyncio
 import contextlib

@@ -56,7 +56,7 @@ def full_backlog():
         listener.listen(0)
         for _ in range(8):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
 

@@ -222,7 +222,9 @@ async def test_the_request_is_exactly_this():
     assert body == b'{"command":"dial"}'
 
 
-@pytest.mark.parametrize("body", [b"{}", bytes(range(256)) * 1024, "caf\u00e9 \u2603".encode(), b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"{}", bytes(range(256)) * 1024, "caf\u00e9 \u2603".encode(), b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"]
+)
 async def test_the_body_arrives_byte_for_byte(body):
     _, headers, arrived = await sent(body=body)
     assert (arrived, headers[b"Content-Length"]) == (body, b"%d" % len(body))
@@ -230,13 +232,22 @@ async def test_the_body_arrives_byte_for_byte(body):
 
 @pytest.mark.parametrize(
     ("key", "header"),
-    [("k", b'"k"'), ('a"b', b'"a\\"b"'), ("a\\b", b'"a\\\\b"'), ('\\"', b'"\\\\\\""'), ("!~,;=", b'"!~,;="'), (None, None)],
+    [
+        ("k", b'"k"'),
+        ('a"b', b'"a\\"b"'),
+        ("a\\b", b'"a\\\\b"'),
+        ('\\"', b'"\\\\\\""'),
+        ("!~,;=", b'"!~,;="'),
+        (None, None),
+    ],
 )
 async def test_the_key_is_a_quoted_string(key, header):
     assert (await sent(key=key))[1].get(b"Idempotency-Key") == header
 
 
-@pytest.mark.parametrize("key", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\r\n\r\nGET / HTTP/1.1", "a\x00", "\u00e9", "\ud800"])
+@pytest.mark.parametrize(
+    "key", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\r\n\r\nGET / HTTP/1.1", "a\x00", "\u00e9", "\ud800"]
+)
 async def test_no_key_can_add_a_header(key):
     async with Endpoint(Connection.end) as endpoint, dispatching(endpoint.url) as dispatcher:
         assert not isinstance(await dispatcher.dispatch(order(key=key), Gate()), Answered)

@@ -1,7 +1,5 @@
 """What the SQLite ledger does where its file, its disk or its neighbours fail it."""
 
-# ruff: noqa: ASYNC221, ASYNC240 - each test has its loop to itself
-
 from __future__ import annotations
 
 import asyncio

@@ -1,7 +1,5 @@
 """Where a SQLite ledger may not lie, and which files are none."""
 
-# ruff: noqa: ASYNC240 - each test has its loop to itself
-
 from __future__ import annotations
 
 import asyncio

@@ -154,6 +154,8 @@ class Settler:
             await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
         tier = tier_for(postponed.delay, means.tiers)
         not_before = means.clock.now() + postponed.delay
+        if postponed.delay > tier.seconds:
+            not_before += settle.LEASE_POLL  # it comes back early, and the rest of the wait may not be rounded away
         message = message_of(situated)
         copy = publications.postponed(means.names, message, tier, not_before, postponed.past)
         if await self._keep(situated, copy):

@@ -1,4 +1,4 @@
-"""One trace from the producer's publish to the reply's publish: a real broker, worker process, endpoint and receiver."""
+"""One trace from the producer's publish to the reply's: a real broker, worker process, endpoint and receiver."""
 
 import asyncio
 import os

@@ -4,6 +4,7 @@ import asyncio
 import struct
 
 import orjson
+import pamqp.encode
 import pytest
 
 from callmq_contracts.examples import EXAMPLES
@@ -49,7 +50,9 @@ async def w(amqp_url, tmp_path):
 async def test_each_gets_its_reply_and_its_dead_letter(w):
     async with w.working() as worker:
         for body, key, headers, properties, _ in CASES.values():
-            await w.put(body, key, headers=headers, correlation_id="c", **{"content_type": "application/json", **properties})
+            await w.put(
+                body, key, headers=headers, correlation_id="c", **{"content_type": "application/json", **properties}
+            )
         await w.client.send(EXAMPLES["dial"][0], key="innocent")
         assert (await w.reply("innocent"))["outcome"] == "succeeded"
         async with asyncio.timeout(20), w.arrived:
@@ -86,8 +89,6 @@ async def test_the_reply_names_the_command_where_it_can_be_read(w):
 
 @pytest.mark.parametrize("value", [2**63, 2**64 - 1, 1_764_000_000_000_000_000])
 async def test_a_timestamp_that_no_calendar_has_ends_no_connection(w, value, monkeypatch):
-    import pamqp.encode
-
     monkeypatch.setitem(pamqp.encode.METHODS, "timestamp", lambda _value: struct.pack(">Q", value))
     async with w.working():
         await w.put(GOOD, "dial", headers=KEY, timestamp=1)

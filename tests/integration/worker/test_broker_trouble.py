@@ -10,6 +10,7 @@ import pytest
 
 from callmq_contracts.examples import EXAMPLES
 from callmq_worker.adapters.amqp import Hosts
+from callmq_worker.ports import LedgerAwayError
 from callmq_worker.settings import load
 from callmq_worker.wiring import build
 from world import environment, until, world
@@ -20,7 +21,9 @@ DIAL = EXAMPLES["dial"][0]
 def close(administration, name: str) -> int:
     """Close the connections of this name, as an administrator would; the statistics lag a little behind."""
     for _ in range(200):
-        found = [c["name"] for c in administration.call("GET", "/api/connections") if c.get("user_provided_name") == name]
+        found = [
+            c["name"] for c in administration.call("GET", "/api/connections") if c.get("user_provided_name") == name
+        ]
         if found:
             break
         time.sleep(0.05)
@@ -86,7 +89,7 @@ async def test_replies_without_an_exchange_are_owed_and_published_later(w, node)
 
 
 async def test_a_deleted_queue_is_made_again(w):
-    async with w.working() as worker:
+    async with w.working():
         queue = await w.admin.get_queue("callmq.dial")
         await queue.delete(if_empty=False, if_unused=False)
         async with asyncio.timeout(20):
@@ -188,8 +191,6 @@ async def test_the_ledger_away_means_nothing_is_sent_and_nothing_lost(w):
         real = away.transact
 
         async def broken(key, step):
-            from callmq_worker.ports import LedgerAwayError
-
             raise LedgerAwayError("the disk is gone")
 
         real_look = away.look

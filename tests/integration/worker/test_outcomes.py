@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import orjson
 import pytest
 
 from callmq_contracts.examples import EXAMPLE_CALL_ID, EXAMPLES
@@ -107,7 +108,7 @@ async def test_a_lost_answer_of_a_dial_is_unknown_parked_and_never_repeated(w):
         again = await w.reply("k1", 2)
     assert (reply["outcome"], reply["problem"]["code"]) == ("unknown", "outcome_unknown")
     assert again == {**reply, "replayed": True}
-    assert parked.body == __import__("orjson").dumps(DIAL)
+    assert parked.body == orjson.dumps(DIAL)
     assert parked.headers["idempotency-key"] == "k1"
     assert w.acted("k1") == 1
     assert await w.queued("callmq.unknown") == []
@@ -199,7 +200,7 @@ async def test_a_safe_command_without_a_key_is_done_and_not_replayed(w):
     async with w.working():
         await w.client.send(DIAL, key="d")
         call_id = (await w.reply("d"))["call_id"]
-        body = __import__("orjson").dumps(control("calling.denoise", call_id))
+        body = orjson.dumps(control("calling.denoise", call_id))
         await w.put(body, "calling.denoise", message_id="m1")
         await w.put(body, "calling.denoise", message_id="m2")
         replies = [await w.reply(None, 1), await w.reply(None, 2)]
