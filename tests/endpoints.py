@@ -9,6 +9,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
@@ -69,7 +70,7 @@ class Endpoint:
         self.ended = asyncio.Semaphore(0)
         self.host = "127.0.0.1"
 
-    async def __aenter__(self) -> Endpoint:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, ssl=self._context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self

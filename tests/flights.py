@@ -11,7 +11,7 @@ import orjson
 from callmq_contracts.envelope import Properties
 from callmq_contracts.names import Names
 from callmq_worker.adapters.memory import ManualClock, MemoryLedger, MemoryStore
-from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, unwatched
+from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, Turn, unwatched
 from callmq_worker.adapters.otel import NoObserver
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import RecordKey
@@ -19,10 +19,9 @@ from callmq_worker.core.retry import parse_tiers
 from callmq_worker.engine import Engine, Policy, Tools
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
-from callmq_worker.ports import Delivery, LedgerAwayError
+from callmq_worker.ports import Delivery, LedgerAwayError, Published
 from callmq_worker.settler import Means, Settler
 from commands import DIAL, RULES, properties
-from intents import START
 
 TIERS = parse_tiers("1s,5s,30s,2m,10m,1h")
 NAMES = Names()
@@ -125,4 +124,29 @@ def tier_seconds(publication: Publication) -> int:
     return next(t.seconds for t in TIERS if t.name == name)
 
 
-__all__ = ["KEY", "NAMES", "START", "Hand", "again", "delivery", "kept", "replies", "tier_seconds", "waiting"]
+class Story:
+    """One worker in memory, and the words of all that it did, in order."""
+
+    def __init__(self, *turns: Turn, results: tuple[Published, ...] = (), **more) -> None:
+        self.words: list[str] = []
+        watch = self.words.append
+        self.clock = ManualClock(auto=True)
+        self.dispatcher = MemoryDispatcher(turns, watch)
+        self.publisher = MemoryPublisher(results, watch)
+        self.store = MemoryStore()
+        self.hand = Hand(self.clock, self.store, self.dispatcher, self.publisher, watch, **more)
+
+    def delivery(self, body=DIAL, given=None, **more):
+        return delivery(self.clock, body, given, watch=self.words.append, **more)
+
+    async def carry(self, body=DIAL, given=None, **more) -> str | None:
+        ordered = more.pop("ordered", False)
+        return await self.hand.carry(self.delivery(body, given, **more), ordered=ordered)
+
+    @property
+    def replies(self):
+        return replies(self.publisher.taken)
+
+    @property
+    def record(self):
+        return self.store.records.get(KEY)

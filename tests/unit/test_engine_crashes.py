@@ -19,7 +19,8 @@ from callmq_worker.adapters.memory import ManualClock, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
 from callmq_worker.core.outcome import Answered, NoAnswer, NotSent
 from commands import NAMED, properties
-from flights import KEY, START, Hand, again, delivery, kept, replies, tier_seconds, waiting
+from flights import KEY, Hand, again, delivery, kept, replies, tier_seconds, waiting
+from intents import START
 
 LATER = int((START + 86_400) * 1000)
 TAKEN = {"errors": [{"code": "taken", "attribute": "control_id"}]}
@@ -119,6 +120,8 @@ class World:
             assert outcome not in DEAD or acted == 0, self
         if outcome == "failed":
             assert acted == 0, self
+        if self.safety in ("guarded", "convergent") and said[-1]["http_status"] in (404, 422):
+            assert outcome != "rejected" or acted == 0, self  # "it is in another state" may be our own doing
         copies = [p for p in self.publisher.taken if kept(p)]
         if self.key is not None or outcome != "succeeded":
             assert bool(copies) == (outcome in (*DEAD, "unknown")), self

@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from callmq_worker.adapters.memory import ManualClock, MemoryStore
-from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher
+from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
 from callmq_worker.core.outcome import Answer, Answered, NoAnswer, Withheld
 from callmq_worker.core.record import State
 from callmq_worker.ports import Leave, Request
 from commands import NAMED, properties
-from flights import KEY, START, Hand, again, delivery, kept, replies, waiting
+from flights import KEY, Hand, again, delivery, kept, replies, waiting
+from intents import START
 
 LEASE = 45.0
 DONE = Answered(200, {"id": "first"})
@@ -178,6 +179,20 @@ async def test_a_cancelled_worker_leaves_the_mark_and_nobody_dials_again():
     await two.clock.advance(LEASE + 1)
     await two.redeliver()
     assert (two.outcomes, two.acted) == ([("unknown", False)], 1)
+
+
+@pytest.mark.parametrize(("safety", "outcome"), [("convergent", "succeeded"), ("guarded", "unknown")])
+async def test_what_a_lost_worker_may_have_done_is_remembered(safety, outcome):
+    two = Two(safety, "after")
+    await two.begin()
+    two.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await two.task
+    await two.clock.advance(LEASE + 1)
+    gone = MemoryDispatcher([Turn(Answered(404))])
+    third = Hand(two.clock, two.store, gone, two.publisher, owner="worker-3")
+    await third.carry(delivery(two.clock, two.body, two.given, redelivered=True))
+    assert two.outcomes == [(outcome, False)]
 
 
 async def test_cancelled_before_it_left_it_is_sent_by_the_next():

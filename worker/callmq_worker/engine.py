@@ -11,7 +11,7 @@ from callmq_contracts.names import DIAL
 from callmq_worker.core import guard, intake, settle, spans
 from callmq_worker.core.intake import Accepted, Refusal, Rules
 from callmq_worker.core.layout import RETURNED_LANE
-from callmq_worker.core.outcome import Again, Answer, Answered, Paused, Verdict, Withheld, judge
+from callmq_worker.core.outcome import Again, Done, Paused, Refused, Verdict, Withheld, judge
 from callmq_worker.core.record import (
     Busy,
     Claim,
@@ -165,7 +165,7 @@ class Engine:
         if isinstance(answer, Withheld):
             return settle.withheld(made, expired=clock.now() >= accepted.expires_at)
         verdict = judge(answer, accepted.command.safety, doubt=made.doubt)
-        self._mind_account(accepted.envelope.account, verdict, answer)
+        self._mind_account(accepted.envelope.account, verdict)
         if made.used == 1:
             self.tools.gates.earn()
         return settle.after(verdict, made, self._situation(made, verdict, situated), self.policy.probe_interval)
@@ -183,12 +183,14 @@ class Engine:
             exact=situated.hold,
         )
 
-    def _mind_account(self, account: str, verdict: Verdict, answer: Answer) -> None:
+    def _mind_account(self, account: str, verdict: Verdict) -> None:
         gates = self.tools.gates
         if isinstance(verdict, Paused):
             if gates.pause(account, verdict.reason):
                 LOG.error("account paused", extra={"fields": {"account": account, "reason": verdict.reason}})
-        elif isinstance(answer, Answered) and gates.resume(account):
+            return
+        heard = isinstance(verdict, Done | Refused) or (isinstance(verdict, Again) and verdict.pressed)
+        if heard and gates.resume(account):
             LOG.warning("account resumed", extra={"fields": {"account": account}})
 
     def _request(self, made: settle.Attempt) -> Request:

@@ -179,10 +179,14 @@ def test_of_several_codes_the_account_counts_first_and_pressure_only_alone(codes
 
 @pytest.mark.parametrize(
     "document",
-    [None, {}, [], "text", {"error": "no"}, {"errors": None}, {"errors": "no"}, {"errors": []}, {"errors": [1, None]}],
+    [None, {}, [], "text", {"error": 5}, {"errors": None}, {"errors": "no"}, {"errors": []}, {"errors": [1, None]}],
 )
 def test_a_422_without_readable_entries_is_final(document):
     assert verdict(Answered(422, document)) == Refused(422)
+
+
+def test_one_sentence_is_told_as_an_entry():
+    assert verdict(Answered(400, {"error": "no"})) == Refused(400, ({"detail": "no"},))
 
 
 def test_entries_of_odd_types_are_kept_and_break_nothing():

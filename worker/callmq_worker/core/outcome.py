@@ -149,6 +149,12 @@ def entries(document: Any) -> tuple[dict[str, Any], ...]:
     return tuple(e for e in errors if isinstance(e, dict)) if isinstance(errors, list) else ()
 
 
+def told(document: Any) -> tuple[dict[str, Any], ...]:
+    """Return what an answer says of a refusal: its entries, or its one sentence as an entry."""
+    error = document.get("error") if isinstance(document, dict) else None
+    return entries(document) or (({"detail": error},) if isinstance(error, str) else ())
+
+
 def kind_of(answer: Answered) -> Kind:
     """Return the row of the table for an answer's status, header and error codes."""
     status = answer.status
@@ -209,7 +215,7 @@ def _judge_answer(answer: Answered, safety: Safety, *, doubt: bool) -> Verdict:
         case Kind.DOUBTFUL:
             return _in_doubt(f"http {status}", status, safety)
         case Kind.TAKEN | Kind.STATE | Kind.WRONG:
-            return _judge_repeat(kind, answer, safety) if doubt else Refused(status, errors)
+            return _judge_repeat(kind, answer, safety) if doubt else Refused(status, told(answer.document))
         case _:
             assert_never(kind)
 
@@ -217,7 +223,7 @@ def _judge_answer(answer: Answered, safety: Safety, *, doubt: bool) -> Verdict:
 def _judge_repeat(kind: Kind, answer: Answered, safety: Safety) -> Verdict:
     """Return what a refusal means after an attempt that may have been done."""
     status = answer.status
-    refused = Refused(status, entries(answer.document))
+    refused = Refused(status, told(answer.document))
     match safety:
         case Safety.CONVERGENT:
             return Done(status, answer.document) if kind is Kind.STATE else refused

@@ -212,8 +212,9 @@ def reply_builder(
 
 
 def keyless_reply(accepted: Accepted, outcome: Outcome) -> Reply:
-    """Return the reply of a command without a key; its id comes from the message."""
-    name = reply_id(accepted.envelope.account, "", accepted.envelope.message_id or "", accepted.command.wire().hex())
+    """Return the reply of a command without a key; its id comes from the message, or from when it was received."""
+    message = accepted.envelope.message_id or repr(accepted.received_at)
+    name = reply_id(accepted.envelope.account, "", message, accepted.command.wire().hex())
     return replace(_reply(accepted, outcome), reply_id=name)
 
 
