@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker demo test check lint types imports house dockerfile format requirements image image-test
+.PHONY: help setup broker strangers demo test bench fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -19,10 +19,14 @@ setup: ## .venv with the pinned requirements
 broker: setup ## RabbitMQ by apt-get where it is missing and the rights allow; a failure only in CI
 	@$(PYTHON) -m callmq_demo.install || { [ "$$CI" != true ] && echo "Tests that need RabbitMQ will be skipped." >&2; }
 
+strangers: setup ## what publishes in the tests without our client: amqp-tools by apt-get, amqplib by npm; a failure only in CI
+	@$(PYTHON) -m callmq_demo.install amqp-publish || { [ "$$CI" != true ] && echo "Tests with amqp-publish will be skipped." >&2; }
+	@$(PYTHON) -m callmq_demo.amqplib || { [ "$$CI" != true ] && echo "Tests with Node will be skipped." >&2; }
+
 demo: setup ## the demo; its options in ARGS="..."
 	@$(PYTHON) -m callmq_demo $(ARGS)
 
-test: broker ## all tests but the image's; pytest's options in ARGS="..."
+test: broker strangers ## all tests but the image's; pytest's options in ARGS="..."
 	@$(PYTHON) -m pytest -m "not image" $(ARGS)
 
 check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile
@@ -41,8 +45,19 @@ imports: setup
 house: setup
 	@$(PYTHON) -m pytest -q tests/unit/test_house.py
 
+compat: setup ## would the last released description's producers be refused? docs/reference/README.md says more
+	@$(PYTHON) -m pytest -q tests/unit/contracts/test_compat.py
+
 dockerfile: setup
 	@.venv/bin/hadolint Dockerfile
+
+bench: setup ## measure: CPU microseconds of decode, bodies a second of callmq validate
+	@$(PYTHON) tests/benchmarks/decode.py
+
+fuzz: setup ## feed the decoder with bytes that atheris invents, for SECONDS=60
+	@$(PYTHON) -c "import atheris" 2>/dev/null || .venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes \
+		--only-binary :all: -r requirements/fuzz.txt || { echo "atheris has no wheel for this machine: tests/unit/contracts/test_fuzz.py fuzzes with hypothesis." >&2; false; }
+	@$(PYTHON) tests/benchmarks/fuzz_decode.py $(or $(SECONDS),60)
 
 format: setup ## let ruff write
 	@.venv/bin/ruff check --quiet --fix-only
@@ -52,6 +67,7 @@ requirements: setup ## pin again what pyproject.toml asks for; UPGRADE=--upgrade
 	@$(COMPILE) --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) --extra worker --extra redis --extra postgres -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/fuzz.in -o requirements/fuzz.txt
 
 image: ## the container image, as IMAGE=callmq:dev
 	@[ -n "$(ENGINE)" ] || { echo "make image needs docker, podman or buildah." >&2; exit 1; }

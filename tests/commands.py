@@ -12,6 +12,7 @@ from callmq_contracts.leniency import ALL_LENIENCIES
 from callmq_worker.core.intake import Accepted, Refusal, Rules, read
 from intents import START
 
+SECRET = b"s" * 32
 RULES = Rules(frozenset({"default", "second"}), ALL_LENIENCIES)
 DIAL = EXAMPLES["dial"][0]
 NAMED = {
@@ -32,7 +33,7 @@ def properties(command: str, key: str | None = "order-1", **changes: Any) -> Pro
 
 def judged(body: Any, given: Properties, received_at: float = START, **more: Any) -> Accepted | Refusal:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return read(data, given, received_at, RULES, **more)
+    return read(data, given, received_at, RULES, secret=SECRET, **more)
 
 
 def accepted(body: dict[str, Any] = DIAL, key: str | None = "order-1", **changes: Any) -> Accepted:

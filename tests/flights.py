@@ -21,7 +21,7 @@ from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
 from callmq_worker.ports import Delivery, LedgerAwayError, Published
 from callmq_worker.settler import Means, Settler
-from commands import DIAL, RULES, properties
+from commands import DIAL, RULES, SECRET, properties
 
 TIERS = parse_tiers("1s,5s,30s,2m,10m,1h")
 NAMES = Names()
@@ -69,9 +69,11 @@ class Hand:
         self.gates = Gates(self.clock, 0.0, 15.0, RULES.accounts)
         policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0)
         observer = NoObserver()
-        tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, b"s" * 32)
+        tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, SECRET)
         self.engine = Engine(policy, tools)
-        means = Means(self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, self.engine.intent)
+        means = Means(
+            self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, self.engine.intent, SECRET
+        )
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
         self.flight = Flight(self.engine, self.settler, Permits(10), lambda: None)
 

@@ -46,6 +46,8 @@ class Entry:
     order: Order = Order.CALL
     starts: bool = False
     """Whether it starts an operation that a ``control_id`` names."""
+    vital: bool = False
+    """Whether someone must be told when it was not done: a card number is being recorded."""
 
 
 def _always(safety: Safety, seconds: float) -> Classify:
@@ -109,7 +111,7 @@ _ENTRIES: Final = (
     Entry("calling.play.stop", play.PlayStop, _STOP),
     Entry("calling.play.volume", play.PlayVolume, _SWITCH),
     Entry("calling.record", record.Record, _START, starts=True),
-    Entry("calling.record.pause", record.RecordPause, _SWITCH),
+    Entry("calling.record.pause", record.RecordPause, _SWITCH, vital=True),
     Entry("calling.record.resume", record.RecordResume, _SWITCH),
     Entry("calling.record.stop", record.RecordStop, _STOP),
     Entry("calling.collect", collect.Collect, _START, starts=True),

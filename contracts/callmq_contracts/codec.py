@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from callmq_contracts.catalog import CATALOG, Entry
 from callmq_contracts.command import Command, Rejected
+from callmq_contracts.extra import NO_EXTRA, ExtraCommands
 from callmq_contracts.findings import findings
 from callmq_contracts.formats import is_call_id
 from callmq_contracts.leniency import ALL_LENIENCIES, Mended, mended
@@ -22,15 +23,24 @@ _CONTAINERS: Final = (dict, list)
 _DECLARED: Final = declared_keys()
 
 
-def decode(body: bytes, *, key: str | None = None, leniencies: frozenset[str] = ALL_LENIENCIES) -> Command | Rejected:
+def decode(
+    body: bytes,
+    *,
+    key: str | None = None,
+    leniencies: frozenset[str] = ALL_LENIENCIES,
+    extra: ExtraCommands = NO_EXTRA,
+) -> Command | Rejected:
     """Return the command that ``body`` is, or why it is none.
 
-    ``key`` is the idempotency key, from which a missing control id is derived. ``leniencies`` are those switched on.
+    ``key`` is the idempotency key, from which a missing control id is derived. ``leniencies`` are those switched on,
+    ``extra`` the commands that are let through besides the catalogue's.
     """
     document = parse(body)
     if isinstance(document, Problem):
         return Rejected(document)
-    return judge(document, key=key, leniencies=leniencies, wide=body.count(b":") > _WIDE)
+    return judge(
+        document, key=key, leniencies=leniencies, extra=extra, wide=len(body) > _WIDE and body.count(b":") > _WIDE
+    )
 
 
 def judge(
@@ -38,6 +48,7 @@ def judge(
     *,
     key: str | None = None,
     leniencies: frozenset[str] = ALL_LENIENCIES,
+    extra: ExtraCommands = NO_EXTRA,
     wide: bool = True,
 ) -> Command | Rejected:
     """Return the command that a parsed JSON object is, or why it is none. The object is not changed.
@@ -47,7 +58,7 @@ def judge(
     name = document.get("command")
     if not isinstance(name, str):
         return Rejected(_without_name(document))
-    entry = CATALOG.get(name)
+    entry = CATALOG.get(name) or extra.get(name)
     if entry is None:
         return Rejected(Problem(ProblemCode.UNKNOWN_COMMAND, "There is no command of that name."))
     lenient = mended(name, document, key, leniencies)
@@ -76,11 +87,13 @@ def _first_error(entry: Entry, body: dict[str, Any], *, wide: bool) -> Validatio
 def _command(entry: Entry, lenient: Mended) -> Command:
     params = lenient.body["params"]
     safety, lifetime = entry.classify(params)
+    control_id = params.get("control_id")
+    call_id = params.get("id") if entry.name == "update" else lenient.body.get("id")  # judged: a call id, or absent
     return Command(
         name=entry.name,
         body=lenient.body,
-        call_id=_call_id(lenient.body),
-        control_id=params.get("control_id"),
+        call_id=call_id.lower() if call_id else None,
+        control_id=control_id if isinstance(control_id, str) else None,  # an extra command's may be anything
         safety=safety,
         lifetime=lifetime,
         order=entry.order,

@@ -1,9 +1,8 @@
 """A command that kept its contract, and what follows from its body."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -50,9 +49,12 @@ class Command:
         return orjson.dumps(self.body)
 
     def fingerprint(self, secret: bytes) -> bytes:
-        """Return the HMAC-SHA-256 of the canonical body (sorted keys): a bare hash of a phone number can be guessed."""
+        """Return 32 bytes, the keyed BLAKE2b of the canonical body (sorted keys): a bare hash can be guessed.
+
+        ``secret`` has at most 64 bytes; else ValueError.
+        """
         canonical = orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)
-        return hmac.digest(secret, canonical, hashlib.sha256)
+        return blake2b(canonical, digest_size=32, key=secret).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from callmq_contracts.catalog import CATALOG
 from callmq_contracts.faults import Fault, Loc
@@ -27,8 +27,7 @@ class Leniency:
     """Where the models see it, and where the producer wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(NamedTuple):
     """A body after its leniencies. The published one is left as it was."""
 
     body: Json

@@ -10,9 +10,11 @@ from callmq_contracts.problem import Problem, ProblemCode
 
 MAX_BODY_BYTES: Final = 262_144
 MAX_NESTING: Final = 64
+_SHALLOW: Final = 2 * MAX_NESTING  # too short to open and close more levels
 
 _BOM: Final = b"\xef\xbb\xbf"
-_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_DIGITS: Final = b"0" * 19
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # linear, even where the string has no end
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
@@ -27,13 +29,13 @@ def parse(body: bytes) -> dict[str, Any] | Problem:
     """Return the object that ``body`` is, or why it is none. Of a duplicate key the last counts."""
     if len(body) > MAX_BODY_BYTES:
         return Problem(ProblemCode.TOO_LARGE, f"The body has more than {MAX_BODY_BYTES} bytes.")
-    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
+    if len(body) > _SHALLOW and body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
         return _malformed(f"The body is nested deeper than {MAX_NESTING} levels.")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _malformed(_why(body, error))
-    if _MANY_DIGITS.search(body) and _has_wide_integer(body):
+    if _MANY_DIGITS in body.translate(_DIGITS) and _has_wide_integer(body):
         return _malformed("A whole number in the body needs more than 64 bits.")
     if not isinstance(document, dict):
         return _malformed("The body must be a JSON object.")

@@ -1,7 +1,7 @@
 """Install Debian or Ubuntu packages where the rights allow.
 
 ``python -m callmq_demo.install`` installs RabbitMQ; with arguments, the programs of these names, each from the package
-of the same name.
+of the same name unless it is known to be in another.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from callmq_demo.node import find_server
 
 _HOW = "Install RabbitMQ 3.10 or newer (Debian, Ubuntu: apt-get install rabbitmq-server), or start Docker or Podman."
 _MINUTES = 15
+_PACKAGES = {"amqp-publish": "amqp-tools"}
 
 
 def apt_prefix() -> list[str] | None:
@@ -88,7 +89,7 @@ def main(programs: list[str]) -> int:
         for program in programs:
             if shutil.which(program) is None:
                 print(f"Installing {program} with apt-get ...", file=sys.stderr)
-                apt_install(program)
+                apt_install(_PACKAGES.get(program, program))
         if not programs:
             install_rabbitmq()
     except BrokerError as error:

@@ -12,11 +12,13 @@ from callmq.awaiting import ReplyDesk, Waiter
 from callmq.bulk import in_order
 from callmq.connection import Link
 from callmq.errors import ClientClosedError, InvalidCommandError, NotPublishedError, ReplyTimeoutError
+from callmq.finite import is_utf8
 from callmq.following import ReplyStream, Subscription
 from callmq.message import AnyBody, Message, Options, new_id, prepare
 from callmq.publishing import Publisher
 from callmq.received import ReceivedReply
 from callmq.results import Invalid, PublishResult, SendManyResult
+from callmq_contracts.extra import ExtraCommands, parse_extra_commands
 from callmq_contracts.names import PREFIX_PATTERN, Names
 
 WINDOW: Final = 512
@@ -30,7 +32,8 @@ class Client:
     ``url``: ``amqp://user:password@host/vhost``, ``amqps`` with ``?cafile=...``, several hosts separated by commas.
     ``app_id`` names the producing service: the first word of its replies' routing keys. ``publish_timeout`` and
     ``connect_timeout`` in seconds. ``max_waiting`` bounds the calls that wait at once; further ones wait for a place.
-    Raises `InvalidUrlError` or `ValueError` for what can't be right.
+    ``extra_commands`` names commands that the catalogue does not know, as ``CALLMQ_EXTRA_COMMANDS`` does for workers:
+    ``calling.new_thing=30s``. Raises `InvalidUrlError` or `ValueError` for what can't be right.
     """
 
     def __init__(
@@ -42,13 +45,15 @@ class Client:
         publish_timeout: float = 10.0,
         connect_timeout: float = 10.0,
         max_waiting: int = 10_000,
+        extra_commands: str = "",
     ) -> None:
         """Read the URL; nothing is connected before ``async with``."""
         if not PREFIX_PATTERN.match(prefix):
             raise ValueError("prefix must be 1 to 64 letters, digits, '_' or '-'.")
-        if app_id is not None and not 0 < len(app_id.encode()) <= _MAX_APP_ID:
-            raise ValueError("app_id must be 1 to 255 bytes.")
+        if app_id is not None and not (is_utf8(app_id) and 0 < len(app_id.encode()) <= _MAX_APP_ID):
+            raise ValueError("app_id must be text of 1 to 255 bytes in UTF-8.")
         self._app_id = app_id
+        self._extra = _extra_commands(extra_commands)
         self._names = Names(prefix)
         addresses = parse_addresses(url)
         who = app_id or "callmq"
@@ -92,15 +97,15 @@ class Client:
         `ClientClosedError`; whatever happens to the broker is in the result.
         """
         self._check_entered()
-        return await self._publisher.publish(prepare(Message(body, key, **options), self._app_id))
+        return await self._publisher.publish(prepare(Message(body, key, **options), self._app_id, self._extra))
 
     async def send_many(
-        self, messages: Iterable[Message] | AsyncIterable[Message], *, window: int = WINDOW
+        self, messages: Iterable[Message | Invalid] | AsyncIterable[Message | Invalid], *, window: int = WINDOW
     ) -> AsyncIterator[SendManyResult]:
         """Publish many with up to ``window`` confirms outstanding; yield one result each, in their order.
 
-        A message that breaks its contract gives `Invalid` and stops nothing. Leaving the loop early cancels what is
-        under way: those may have arrived.
+        A message that breaks its contract gives `Invalid` and stops nothing; an `Invalid` among them is passed on in
+        its place. Leaving the loop early cancels what is under way: those may have arrived.
         """
         self._check_entered()
         async with contextlib.aclosing(in_order(self._send_one, messages, window)) as results:
@@ -124,7 +129,7 @@ class Client:
         ``reply_to`` is the client's own here.
         """
         desk = self._check_entered()
-        outgoing = prepare(Message(body, key, **options), self._app_id)
+        outgoing = prepare(Message(body, key, **options), self._app_id, self._extra)
         outgoing = replace(outgoing, correlation_id=outgoing.correlation_id or new_id())
         waiter = Waiter(asyncio.get_running_loop().time() + timeout, final)
         try:
@@ -145,9 +150,11 @@ class Client:
         self._streams.add(stream)
         return stream
 
-    async def _send_one(self, message: Message) -> SendManyResult:
+    async def _send_one(self, message: Message | Invalid) -> SendManyResult:
+        if isinstance(message, Invalid):
+            return message
         try:
-            outgoing = prepare(message, self._app_id)
+            outgoing = prepare(message, self._app_id, self._extra)
         except InvalidCommandError as error:
             return Invalid(message.key, "", str(error), error.problem)
         return await self._publisher.publish(outgoing)
@@ -166,3 +173,10 @@ class Client:
                 await self._publishing.close()
                 await self._publisher.close()
                 await self._consuming.close()
+
+
+def _extra_commands(text: str) -> ExtraCommands:
+    try:
+        return parse_extra_commands(text)
+    except ValueError as error:
+        raise ValueError(f"extra_commands {error}.") from error

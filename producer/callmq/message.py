@@ -11,9 +11,11 @@ import orjson
 from pamqp import encode
 
 from callmq.errors import InvalidCommandError
+from callmq.finite import is_finite, is_utf8
 from callmq_contracts import envelope
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Rejected, Safety
+from callmq_contracts.extra import NO_EXTRA, ExtraCommands
 from callmq_contracts.formats import is_call_id
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
 from callmq_contracts.reply import iso_time
@@ -23,6 +25,14 @@ from callmq_contracts.text import parse
 _MAX_ROUTING_KEY: Final = 255
 _MAX_HEADER_NAME: Final = 128
 _SHORTSTR: Final = 255
+_WORKERS: Final = "callmq-"
+_OPTIONS: Final = {
+    envelope.IDEMPOTENCY_KEY: "key",
+    envelope.EXPIRES_AT: "expires_at",
+    envelope.ACCOUNT: "account",
+    envelope.CAMPAIGN: "campaign",
+    envelope.CALL_ID: "call_id",
+}
 
 HeaderValue: TypeAlias = str | int | bool
 AnyBody: TypeAlias = Mapping[str, Any] | bytes | Body
@@ -86,11 +96,14 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def prepare(message: Message, app_id: str | None) -> Outgoing:
-    """Check a message and return what to publish; raises `InvalidCommandError`. The body's bytes are not changed."""
+def prepare(message: Message, app_id: str | None, extra: ExtraCommands = NO_EXTRA) -> Outgoing:
+    """Check a message and return what to publish; raises `InvalidCommandError`. The body's bytes are not changed.
+
+    ``extra``: the commands that are let through besides the catalogue's.
+    """
     body = _bytes_of(message.body)
     validated = message.validate if message.validate is not None else not isinstance(message.body, bytes)
-    command, call_id = _validated(body, message.key) if validated else _routing(body)
+    command, call_id = _validated(body, message.key, extra) if validated else _routing(body)
     headers = _headers(message, call_id)
     outgoing = Outgoing(
         body=body,
@@ -110,14 +123,21 @@ def prepare(message: Message, app_id: str | None) -> Outgoing:
 def _bytes_of(body: AnyBody) -> bytes:
     if isinstance(body, bytes):
         return body
+    if not isinstance(body, (Mapping, Body)):
+        raise _invalid(ProblemCode.MALFORMED, "The body must be a dict, a model of a command, or bytes.")
     try:
-        return body.wire() if isinstance(body, Body) else orjson.dumps(dict(body))
-    except TypeError as error:
+        document = body.body() if isinstance(body, Body) else dict(body)
+        content = orjson.dumps(document)
+    except (TypeError, ValueError) as error:
         raise _invalid(ProblemCode.MALFORMED, "The body holds something that JSON has no form for.") from error
+    # orjson writes null for them.
+    if b"null" in content and not is_finite(document):
+        raise _invalid(ProblemCode.MALFORMED, "The body holds NaN or infinity, for which JSON has no form.")
+    return content
 
 
-def _validated(body: bytes, key: str | None) -> tuple[str, str | None]:
-    decoded = decode(body, key=key)
+def _validated(body: bytes, key: str | None, extra: ExtraCommands) -> tuple[str, str | None]:
+    decoded = decode(body, key=key, extra=extra)
     if isinstance(decoded, Rejected):
         raise InvalidCommandError(decoded.problem)
     if key is None and decoded.safety in {Safety.UNSAFE, Safety.GUARDED}:
@@ -140,9 +160,10 @@ def _routing(body: bytes) -> tuple[str, str | None]:
 
 
 def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
-    headers: dict[str, Any] = dict(message.headers or {})
-    if not _has_form(headers):
+    further: Any = message.headers or {}  # whatever a caller without a type checker said
+    if not isinstance(further, Mapping) or not _has_form(headers := dict(further)):
         raise _invalid(ProblemCode.INVALID_HEADER, "A header's name or value has no form in AMQP.")
+    _refuse_own(headers)
     own = {
         envelope.IDEMPOTENCY_KEY: message.key,
         envelope.EXPIRES_AT: _moment(message.expires_at),
@@ -168,12 +189,31 @@ def _has_form(headers: dict[str, Any]) -> bool:
         return False
 
 
+def _refuse_own(headers: dict[str, Any]) -> None:
+    """Raise for further headers that would say what fields say, or what only a worker may say."""
+    lower = {name.lower() for name in headers}
+    own = sorted(lower & _OPTIONS.keys())
+    errors = [
+        FieldError(name, FieldCode.NOT_ALLOWED, f"'{name}' is not allowed in headers: use {_OPTIONS[name]}.")
+        for name in own
+    ]
+    if any(name.startswith(_WORKERS) for name in lower):
+        rule = f"Headers that begin with '{_WORKERS}' are the worker's own."
+        errors.append(FieldError(f"{_WORKERS}*", FieldCode.NOT_ALLOWED, rule))
+    if errors:
+        detail = "The further headers hold names that have a meaning of their own."
+        raise _invalid(ProblemCode.INVALID_HEADER, detail, tuple(errors))
+
+
 def _moment(value: datetime | str | int | None) -> str | int | None:
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
         raise _fault(envelope.EXPIRES_AT, "must be a time with a zone.")
-    return iso_time(value.timestamp())
+    try:
+        return iso_time(value.timestamp())
+    except (OverflowError, ValueError) as error:
+        raise _fault(envelope.EXPIRES_AT, "must be a time from 1970 to 9999.") from error
 
 
 def _check_envelope(outgoing: Outgoing) -> None:
@@ -187,11 +227,16 @@ def _check_envelope(outgoing: Outgoing) -> None:
     )
     if problem is not None:
         raise InvalidCommandError(problem)
-    correlation_id: Any = outgoing.correlation_id  # whatever a line of the command line said
-    if correlation_id is not None and not (
-        isinstance(correlation_id, str) and 0 < len(correlation_id.encode("utf-8", "replace")) <= _SHORTSTR
-    ):
-        raise _fault("correlation_id", "must be text of 1 to 255 bytes.")
+    for name, value in (("correlation_id", outgoing.correlation_id), ("reply_to", outgoing.reply_to)):
+        if value is not None and not _is_short(value):
+            raise _fault(name, "must be text of 1 to 255 bytes in UTF-8.")
+    if not _has_form(dict(outgoing.headers)):  # a lone surrogate
+        raise _fault(envelope.CAMPAIGN, "must be text that UTF-8 has a form for.")
+
+
+def _is_short(value: Any) -> bool:
+    """Whether AMQP can carry it as a property."""
+    return isinstance(value, str) and is_utf8(value) and 0 < len(value.encode()) <= _SHORTSTR
 
 
 def _invalid(code: ProblemCode, detail: str, errors: tuple[FieldError, ...] = ()) -> InvalidCommandError:

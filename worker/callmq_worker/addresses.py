@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from callmq_contracts.address import parse_addresses
 from callmq_contracts.envelope import ACCOUNT_PATTERN, DEFAULT_ACCOUNT
 from callmq_worker.reading import Reading
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+ACCOUNT_WORDS: Final = ("space", "project_id", "api_token")
+ACCOUNT_KEYS: Final = frozenset(f"{word}{end}" for word in ACCOUNT_WORDS for end in ("", "_file"))
 ENDPOINT_PATH: Final = "/api/calling/calls"
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\Z")
 _LONGEST_HOST: Final = 253
@@ -52,11 +55,12 @@ def read_accounts(r: Reading, document: Mapping[str, Any]) -> tuple[AccountSetti
 
 
 def _listed_account(r: Reading, name: str, entry: Any, endpoint: str | None) -> AccountSettings:
-    own = Reading({}, {})
+    own = Reading({}, entry if isinstance(entry, Mapping) else {})
+    own.strangers(f"accounts.{name}", ACCOUNT_KEYS)
     values = {}
     if not ACCOUNT_PATTERN.match(name):
         r.fault(f"accounts.{name}", "must be named with 1 to 64 letters, digits, '.', '_' or '-'.")
-    for word in ("space", "project_id", "api_token"):
+    for word in ACCOUNT_WORDS:
         value = entry.get(word) if isinstance(entry, Mapping) else None
         path = entry.get(f"{word}_file") if isinstance(entry, Mapping) else None
         if isinstance(path, str):
@@ -98,38 +102,15 @@ def _is_host(name: str) -> bool:
 
 
 def read_amqp_urls(r: Reading) -> tuple[str, ...]:
-    """Return the broker's URLs."""
+    """Return one URL a host of the broker."""
     text = r.text("CALLMQ_AMQP_URL")
     if not text:
         r.fault(
             "CALLMQ_AMQP_URL", "is not set: amqp://user:password@host:5672/vhost (commas between hosts of a cluster)."
         )
         return ()
-    urls = cluster_urls(text)
-    if not urls:
-        r.fault("CALLMQ_AMQP_URL", "must be amqp:// or amqps:// with a host.")
-    return urls
-
-
-def cluster_urls(text: str) -> tuple[str, ...]:
-    """Return one URL a host of ``amqp://user:password@a:5672,b:5672/vhost`` or of a comma-separated list of URLs."""
-    words = [w.strip() for w in text.split(",") if w.strip()]
-    if not words:
-        return ()
     try:
-        last = urlsplit(words[-1] if "://" in words[-1] else f"amqp://{words[-1]}")
-        first = urlsplit(words[0])
-        tail = f"{last.path}?{last.query}" if last.query else last.path
-        user = f"{first.netloc.rpartition('@')[0]}@" if "@" in first.netloc else ""
-        urls = []
-        for word in words:
-            parts = urlsplit(
-                word if "://" in word else f"{first.scheme}://{user}{word.split('/', 1)[0].split('?', 1)[0]}"
-            )
-            if parts.scheme not in ("amqp", "amqps") or not parts.hostname or (parts.port or 1) < 1:
-                return ()
-            own = "://" in word and (parts.path or parts.query)
-            urls.append(parts.geturl() if own else f"{parts.scheme}://{parts.netloc}{tail}")
-    except ValueError:
+        return tuple(address.url for address in parse_addresses(text))
+    except ValueError as error:
+        r.fault("CALLMQ_AMQP_URL", str(error))
         return ()
-    return tuple(urls)

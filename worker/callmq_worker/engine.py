@@ -56,7 +56,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The ports that a decision needs, as the wiring put them together. ``secret`` keys the fingerprints."""
+    """The ports that a decision needs, as the wiring put them together. ``secret`` keys fingerprints and seals."""
 
     ledger: Ledger
     dispatcher: Dispatcher
@@ -86,8 +86,9 @@ class Engine:
     def read(self, delivery: Delivery, *, hold: bool) -> Situated:
         """Judge the delivery by its contract."""
         over = delivery.lane == RETURNED_LANE and broker_expired(delivery.properties)
-        rules = self.policy.rules
-        read = intake.read(delivery.body, delivery.properties, delivery.received_at, rules, broker_expired=over)
+        rules, secret = self.policy.rules, self.tools.secret
+        body, properties, received_at = delivery.body, delivery.properties, delivery.received_at
+        read = intake.read(body, properties, received_at, rules, secret=secret, broker_expired=over)
         envelope = read.envelope
         doubt = envelope.doubt or delivery.redelivered
         return Situated(delivery, read, Past(envelope.attempts, doubt), hold)
@@ -97,10 +98,13 @@ class Engine:
         return self.tools.gates.dial_rate > 0 and accepted.command.name == DIAL
 
     async def pace(self, accepted: Accepted) -> None:
-        """Wait for the slot of a dial; one that has an outcome does not wait. Raises `LedgerAwayError`."""
+        """Wait for the slot of a dial; one that has an outcome or is expired takes none. Raises `LedgerAwayError`."""
+        clock = self.tools.clock
+        if clock.now() >= accepted.expires_at or not self.tools.gates.works(accepted.envelope.account):
+            return
         known = await self.tools.ledger.look(record_key(accepted))
         if known is None or known.state not in (State.CLOSED, State.UNKNOWN):
-            await self.tools.gates.pace(accepted.envelope.account)
+            await self.tools.gates.pace(accepted.envelope.account, lambda: clock.now() < accepted.expires_at)
 
     async def decide(self, situated: Situated) -> Settlement:
         """Return the one way in which this delivery ends. Raises `LedgerAwayError` before anything was sent."""
@@ -115,14 +119,14 @@ class Engine:
     async def _admit(self, situated: Situated, accepted: Accepted) -> Settlement:
         clock, gates = self.tools.clock, self.tools.gates
         envelope = accepted.envelope
-        wait = (envelope.not_before or 0.0) - clock.now()
+        wait = min(envelope.not_before or 0.0, accepted.expires_at) - clock.now()
         if wait > settle.LEASE_POLL:
             return Postponed(wait, "not before its time", past=situated.past)
         expired = clock.now() >= accepted.expires_at
-        if not expired and not gates.admit(envelope.account):
+        if not expired and not await self._passes(accepted):
             if gates.shut:
                 return Returned()
-            return Postponed(self.policy.probe_interval, "account paused", past=situated.past)
+            return Postponed(self.policy.probe_interval, "account paused", ordered=True, past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
         asked_at = self.tools.clock.monotonic()
@@ -131,6 +135,16 @@ class Engine:
             made = settle.Attempt(accepted, weighed.attempt, weighed.used, weighed.doubt, weighed)
             return await self._attempt(made, situated, asked_at)
         return self._found(situated, accepted, weighed)
+
+    async def _passes(self, accepted: Accepted) -> bool:
+        """Say whether the account lets this command through; one that has an outcome needs nobody's leave."""
+        gates, account = self.tools.gates, accepted.envelope.account
+        if gates.works(account):
+            return True
+        known = await self.tools.ledger.look(record_key(accepted)) if accepted.envelope.key else None
+        if known is not None and known.state in (State.CLOSED, State.UNKNOWN):
+            return True
+        return gates.admit(account)
 
     async def _keyless(self, situated: Situated, accepted: Accepted) -> Settlement:
         past = situated.past

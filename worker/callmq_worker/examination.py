@@ -25,7 +25,7 @@ from callmq_worker.core.layout import lanes
 from callmq_worker.opening import connected, management_url, opened_ledger, opened_management, wanted_layout
 from callmq_worker.operations.topology import look as look_through
 from callmq_worker.ports import BrokerAwayError, LedgerAwayError
-from callmq_worker.settings import DEAD_RETENTION, LONGEST_LIFETIME, Settings, SettingsError, load
+from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import SQLITE
 
 MANAGEMENT: Final = "management"
@@ -50,8 +50,7 @@ async def examine(environment: Mapping[str, str] | None = None) -> AsyncIterator
         parse_address(settings.health_addr)
     except ValueError as error:
         yield Check("settings", State.WRONG, f"CALLMQ_HEALTH_ADDR: {error}", "Mend it, or set it to off.")
-    needed = LONGEST_LIFETIME + settings.tiers[-1].seconds + DEAD_RETENTION
-    yield diagnosis.retention(settings.retention, needed)
+    yield diagnosis.retention(settings.retention, settings.least_retention)
     yield diagnosis.descriptors(descriptor_limit(), settings.concurrency)
     async for check in _ledger(settings):
         yield check

@@ -53,6 +53,7 @@ class Flight:
         self._order: CallOrder[asyncio.Event] = CallOrder()
         self._tasks: set[asyncio.Task[None]] = set()
         self._recall = asyncio.Event()
+        self.taken = 0
         self.ledger_fault: str | None = None
 
     def __len__(self) -> int:
@@ -60,6 +61,7 @@ class Flight:
 
     def take(self, delivery: Delivery, *, ordered: bool) -> None:
         """Take over a delivery; returns at once, since the broker's client cancels its own callbacks."""
+        self.taken += 1
         task = asyncio.get_running_loop().create_task(self._carry(delivery, ordered=ordered))
         self._tasks.add(task)
         task.add_done_callback(self._landed)
@@ -68,18 +70,13 @@ class Flight:
         self._tasks.discard(task)
         self._changed()
 
-    async def land(self, grace: float | None) -> bool:
-        """Give back what has not begun, and wait for the rest. False: the grace in seconds was too short."""
+    def recall(self) -> None:
+        """Begin nothing more, and give back what has not begun."""
         self._recall.set()
-        try:
-            async with asyncio.timeout(grace):
-                while self._tasks:
-                    await asyncio.wait(set(self._tasks))
-        except TimeoutError:
-            return False
-        finally:
-            self._recall.clear()
-        return True
+
+    def resume(self) -> None:
+        """Begin again."""
+        self._recall.clear()
 
     async def abandon(self) -> None:
         """Stop now. What was being sent is found in the ledger by whoever gets the message next."""
@@ -100,9 +97,6 @@ class Flight:
                     span.set("callmq.command", situated.read.command.name)
                 async with self._turn(situated):
                     span.set("callmq.outcome", await self._settle(situated))
-            except LedgerAwayError as error:
-                self.ledger_fault = str(error)
-                await delivery.receipt.give_back()
             except Exception:
                 span.fail("fault")
                 LOG.exception("delivery not settled", extra={"fields": {"lane": delivery.lane}})
@@ -131,26 +125,37 @@ class Flight:
         held = 0.0
         while True:
             if self._recall.is_set() or not situated.delivery.receipt.alive:
-                await situated.delivery.receipt.give_back()
+                await self._give_back(situated)
                 return "returned"
-            if not await self._paced(situated):
+            try:
+                settlement = await self._decide(situated) if await self._paced(situated) else None
+            except LedgerAwayError as error:
+                self.ledger_fault = str(error)
+                self._changed()
+                settlement = Returned()
+            if settlement is None:
                 continue
-            settlement = await self._decide(situated)
             if isinstance(settlement, Returned):
                 await self._unless_recalled(self._clock.sleep(FAULT_PAUSE))
+                continue
             if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
                 return await self._settler.perform(situated, settlement)
-            await self._settler.release(settlement)
+            await self._settler.release(settlement)  # and its followers wait with it, also through a recall
             held += settlement.delay
             situated = replace(situated, past=settlement.past)
             await self._unless_recalled(self._clock.sleep(settlement.delay))
 
+    async def _give_back(self, situated: Situated) -> None:
+        """Put it back, except in a lane that keeps order: closing its channel puts back all at once, in order."""
+        if not situated.hold:
+            await situated.delivery.receipt.give_back()
+
     async def _paced(self, situated: Situated) -> bool:
-        """Wait for a dial's slot. False: recalled meanwhile."""
+        """Wait for a dial's slot. False: recalled, or its channel lost, meanwhile."""
         read = situated.read
         if not isinstance(read, Accepted) or not self._engine.paced(read):
             return True
-        return await self._unless_recalled(self._engine.pace(read))
+        return await self._unless_recalled(self._engine.pace(read)) and situated.delivery.receipt.alive
 
     async def _decide(self, situated: Situated) -> Settlement:
         async with self._permits.one(situated.delivery.lane):
@@ -158,7 +163,7 @@ class Flight:
 
     def _waits_here(self, situated: Situated, postponed: Postponed, held: float) -> bool:
         fits = held + postponed.delay <= LONGEST_HOLD
-        return situated.hold and postponed.ordered and fits and not self._recall.is_set()
+        return situated.hold and postponed.ordered and fits
 
     async def _unless_recalled(self, wait: Coroutine[Any, Any, Any]) -> bool:
         """Wait, unless this worker gives back what has not begun. True: waited to the end. Raises what it raised."""

@@ -1,6 +1,7 @@
 """What may pass now: paused accounts, the pace of dials, the retry budget. One per process, asked before each claim."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callmq_worker.core.pace import Pace
@@ -49,6 +50,10 @@ class Gates:
         self._next_probe.pop(account, None)
         return self.paused.pop(account, None) is not None
 
+    def works(self, account: str) -> bool:
+        """Return whether this account is not paused."""
+        return account not in self.paused
+
     def admit(self, account: str) -> bool:
         """Return whether a command of this account may go now: always, or as the one probe of an interval."""
         if account not in self.paused:
@@ -59,9 +64,14 @@ class Gates:
         self._next_probe[account] = now + self.probe_interval
         return True
 
-    async def pace(self, account: str) -> None:
-        """Wait for this account's next dial slot. One waits and the others stand behind it, so no slot is lost."""
+    async def pace(self, account: str, wanted: Callable[[], bool]) -> None:
+        """Wait for this account's next dial slot. One waits and the others stand behind it, so no slot is lost.
+
+        ``wanted`` is asked when its turn comes: who no longer wants a slot takes none.
+        """
         async with self._lines.setdefault(account, asyncio.Lock()):
+            if not wanted():
+                return
             pace, wait = self._paces.get(account, Pace(self.dial_rate)).take(self.clock.monotonic())
             if wait > 0:
                 await self.clock.sleep(wait)

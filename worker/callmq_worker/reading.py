@@ -1,6 +1,6 @@
 """Reads single settings from environment, secret files and a TOML file, and collects every error."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ class Reading:
         self.environment = environment
         self.document = document
         self.errors: list[str] = []
+        self.asked: set[str] = set()
 
     def fault(self, name: str, sentence: str) -> None:
         """Note an error of one setting."""
@@ -19,6 +20,8 @@ class Reading:
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return the setting: the variable, the file that `<NAME>_FILE` names, the TOML file, or the default."""
+        key = name.removeprefix("CALLMQ_").lower()
+        self.asked |= {key, f"{key}_file"}
         direct, path = self.environment.get(name, ""), self.environment.get(f"{name}_FILE", "")
         if direct and path:
             self.fault(name, f"is set twice, here and as {name}_FILE; keep one.")
@@ -26,13 +29,18 @@ class Reading:
             return direct
         if path:
             return self.content(name, path) or default
-        value = self.document.get(name.removeprefix("CALLMQ_").lower())
+        value, secret = self.document.get(key), self.document.get(f"{key}_file")
         if value is None:
-            return default
+            return (self.content(name, secret) or default) if isinstance(secret, str) else default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             self.fault(name, "must be text or a number in the file that CALLMQ_CONFIG names.")
             return default
         return str(value)
+
+    def strangers(self, table: str, known: Collection[str]) -> None:
+        """Note each key of the file's table that no setting has."""
+        for key in sorted(set(self.document) - set(known)):
+            self.fault(f"{table}.{key[:64]}", "is no setting (in the file that CALLMQ_CONFIG names).")
 
     def content(self, name: str, path: str) -> str | None:
         """Return a secret file's text."""

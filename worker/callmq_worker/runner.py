@@ -4,15 +4,15 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from callmq_contracts.names import DIAL
-from callmq_worker.core.layout import RETURNED_LANE, Lane, Layout
+from callmq_worker.core.layout import RETURNED_LANE, Lane
 from callmq_worker.core.record import RecordKey
+from callmq_worker.course import Condition, Course
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
-from callmq_worker.ports import Broker, BrokerAwayError, Clock, Consumer, Ledger, LedgerAwayError, Session
+from callmq_worker.ports import Broker, BrokerAwayError, Clock, Consumer, Delivery, Ledger, LedgerAwayError, Session
 from callmq_worker.settler import Settler
 
 LOG = logging.getLogger("callmq.runner")
@@ -20,44 +20,11 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
 HOUSEKEEPING_PAUSE: Final = 2.0
+STEADY: Final = 5.0
+PROBE_LOOK: Final = 0.5
 PURGE_EVERY: Final = 60.0
 PURGE_BATCH: Final = 500
 DIAL_SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What this worker runs by. Times in seconds."""
-
-    lanes: tuple[Lane, ...]
-    layout: Layout
-    concurrency: int
-    grace: float
-    retention: float
-
-
-@dataclass(slots=True)
-class Condition:
-    """What readiness is made of. A part that is None or empty is well."""
-
-    broker: str | None = "not connected yet"
-    topology: tuple[str, ...] = ()
-    consuming: bool = False
-    ledger: str | None = None
-    paused: dict[str, str] = field(default_factory=dict)
-
-    def faults(self) -> dict[str, Any]:
-        """Return the parts that are not well."""
-        parts: dict[str, Any] = {
-            "broker": self.broker,
-            "topology": list(self.topology),
-            "ledger": self.ledger,
-            "paused": dict(self.paused),
-        }
-        faults = {name: part for name, part in parts.items() if part}
-        if not self.consuming and not faults:
-            faults["lanes"] = "not consuming"
-        return faults
 
 
 class Runner:
@@ -70,7 +37,8 @@ class Runner:
         self._gates = gates
         self._clock = clock
         self._changed = asyncio.Event()
-        self._consumers: list[Consumer] = []
+        self._consumers: list[tuple[Lane, Consumer]] = []
+        self._opened_at = math.inf
         self._session_lost: str | None = None
         self._stopping = False
         self._mend = False
@@ -98,10 +66,11 @@ class Runner:
         """Return whether this worker does its work, and what is in the way."""
         condition = self.condition
         condition.paused = dict(self._gates.paused) if self._gates.shut else {}
-        if self.flight.ledger_fault or self.settler.recording_fault:
-            condition.ledger = self.flight.ledger_fault or self.settler.recording_fault
-        condition.consuming = bool(self._consumers) and all(c.alive for c in self._consumers)
+        condition.consuming = bool(self._consumers) and all(c.alive for _, c in self._consumers)
         faults = condition.faults()
+        ledger = condition.ledger or self.flight.ledger_fault or self.settler.recording_fault
+        if ledger:
+            faults["ledger"] = ledger
         return not faults and not self._stopping, faults
 
     async def run(self) -> bool:
@@ -114,13 +83,17 @@ class Runner:
                     session = await self._broker.connect()
                 except BrokerAwayError as error:
                     self._note_broker(str(error), tries)
-                    await self._pause(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**tries) * self._clock.chance())
+                    await self._back_off(tries)
                     tries = min(tries + 1, 10)
                     continue
-                tries = 0
+                self._opened_at = math.inf
                 landed = await self._serve(session)
+                steady = self._clock.monotonic() - self._opened_at > STEADY
+                tries = 0 if steady else min(tries + 1, 10)
+                if not self._stopping:
+                    await self._back_off(tries)
             if len(self.flight):  # the session was lost before the end: what is in flight still records
-                landed = await self._land(self._course.grace)
+                landed = await self._landed()
         finally:
             housekeeping.cancel()
             await asyncio.gather(housekeeping, return_exceptions=True)
@@ -139,14 +112,14 @@ class Runner:
         watching = asyncio.create_task(self._watch(session))
         landed = True
         try:
-            while not self._over():
-                if await self._mended(session) and await self._ledger_answers():
-                    await self._consume(session)
-        except BrokerAwayError as error:
-            self._session_lost = str(error)
+            try:
+                while not self._over():
+                    if await self._mended(session) and await self._ledger_answers():
+                        await self._consume(session)
+            except BrokerAwayError as error:
+                self._session_lost = str(error)
+            landed = await self._shut() if self._stopping else self._drop()
         finally:
-            if self._stopping:
-                landed = await self._shut(self._course.grace)
             self._consumers = []
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -156,6 +129,12 @@ class Runner:
         if self._session_lost and not self._stopping:
             LOG.warning("broker lost", extra={"fields": {"reason": self._session_lost}})
         return landed
+
+    def _drop(self) -> bool:
+        """Let go of what has not begun on a lost session: it will be delivered again."""
+        self.flight.recall()
+        self.flight.resume()
+        return True
 
     def _over(self) -> bool:
         return self._stopping or self._session_lost is not None
@@ -192,30 +171,54 @@ class Runner:
 
     async def _consume(self, session: Session) -> None:
         """Keep the lanes open for as long as nothing is in the way, then shut them."""
-        probing = self._gates.shut
-        if probing:
-            await self._until(self._over, self._gates.next_probe_in())
-            if self._over():
-                return
-        pauses = self._gates.pauses
+        if self._gates.shut:
+            await self._probe(session)
+            return
         for lane in self._course.lanes:
-            prefetch = 1 if probing else self._prefetch(lane)
-            ordered = lane.ordered
-            consumer = await session.consume(lane, prefetch, lambda d, o=ordered: self.flight.take(d, ordered=o))  # type: ignore[misc]
-            self._consumers.append(consumer)
-        LOG.info("lanes open", extra={"fields": {"probing": probing}})
+            await self._open(session, lane, self._prefetch(lane))
+        self._opened_at = self._clock.monotonic()
+        LOG.info("lanes open")
 
         def enough() -> bool:
-            probed = probing and (self._gates.pauses != pauses or not self._gates.shut)
-            away = self.flight.ledger_fault is not None
-            return self._over() or probed or away or (not probing and self._gates.shut)
+            return self._over() or self.flight.ledger_fault is not None or self._gates.shut
 
         while not enough():
             await self._until(lambda: enough() or self._mend)
             while (self._mend or self.condition.topology) and not enough():
                 await self._mended(session)  # with the lanes open: what is in flight waits for the mended part
         if not self._over():
-            await self._shut(None)
+            await self._shut()
+
+    async def _open(self, session: Session, lane: Lane, prefetch: int) -> None:
+        def taken(delivery: Delivery) -> None:
+            self.flight.take(delivery, ordered=lane.ordered)
+            self._changed.set()
+
+        self._consumers.append((lane, await session.consume(lane, prefetch, taken)))
+
+    async def _probe(self, session: Session) -> None:
+        """While no account can work, take one command from the first lane that has one; the rest stay untouched."""
+        await self._until(self._over, self._gates.next_probe_in())
+        pauses, before = self._gates.pauses, self.flight.taken
+        for lane in self._course.lanes:
+            if self._over() or self.flight.taken != before:
+                break
+            await self._open(session, lane, 1)
+            await self._until(lambda: self._over() or self.flight.taken != before, PROBE_LOOK)
+            if self.flight.taken == before and not self._over():
+                await self._shut()
+        await self._until(
+            lambda: (
+                self._over()
+                or self._gates.pauses != pauses
+                or not self._gates.shut
+                or self.flight.ledger_fault is not None
+                or not len(self.flight)
+            )
+        )
+        if not self._over():
+            await self._shut()
+            await self._until(self._over, PROBE_LOOK if self._gates.shut else 0.0)
 
     def _prefetch(self, lane: Lane) -> int:
         course, rate = self._course, self._gates.dial_rate
@@ -226,24 +229,38 @@ class Runner:
             return max(1, min(self.permits.dials, wanted))
         return course.concurrency
 
-    async def _shut(self, grace: float | None) -> bool:
-        """Cancel the consumers, settle what is in flight, give back the rest, close the channels."""
+    async def _shut(self) -> bool:
+        """Begin nothing more, settle what is in flight, put back the rest. False: the grace was too short.
+
+        A lane that keeps order stays ours until its last request is settled: its consumer's end hands the lane to
+        another worker, and closing the channel puts back what was not begun, all at once and in order.
+        """
         consumers, self._consumers = self._consumers, []
-        for consumer in consumers:
-            await consumer.stop()
-        landed = await self._land(grace)
-        for consumer in consumers:
-            await consumer.close()
+        self.flight.recall()
+        try:
+            await asyncio.gather(*(consumer.stop() for lane, consumer in consumers if not lane.ordered))
+            landed = await self._landed()
+            await asyncio.gather(*(consumer.close() for _, consumer in consumers))
+        finally:
+            self.flight.resume()
         return landed
 
-    async def _land(self, grace: float | None) -> bool:
-        if grace is not None:
-            LOG.info("stopping", extra={"fields": {"in_flight": len(self.flight)}})
-        landed = await self.flight.land(grace)
-        if not landed:
-            LOG.error("grace ended", extra={"fields": {"in_flight": len(self.flight)}})
-            await self.flight.abandon()
-        return landed
+    async def _landed(self) -> bool:
+        """Wait for what is in flight: without an end while the worker goes on, for the grace when it stops."""
+
+        def down() -> bool:
+            return not len(self.flight)
+
+        await self._until(lambda: down() or self._over())
+        if not self._stopping:
+            return True
+        LOG.info("stopping", extra={"fields": {"in_flight": len(self.flight)}})
+        await self._until(down, self._course.grace)
+        if down():
+            return True
+        LOG.error("grace ended", extra={"fields": {"in_flight": len(self.flight)}})
+        await self.flight.abandon()
+        return False
 
     async def _keep_house(self) -> None:
         """Publish what is owed, and purge what is old, in small batches."""
@@ -259,8 +276,11 @@ class Runner:
                         await self._clock.sleep(0.1)
             except LedgerAwayError as error:
                 LOG.warning("housekeeping put off", extra={"fields": {"reason": str(error)}})
+            except Exception:
+                LOG.exception("housekeeping failed, and goes on")
 
-    async def _pause(self, seconds: float) -> None:
+    async def _back_off(self, tries: int) -> None:
+        seconds = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**tries) * self._clock.chance()
         await self._until(lambda: self._stopping, seconds)
 
     async def _until(self, enough: Callable[[], bool], seconds: float | None = None) -> None:

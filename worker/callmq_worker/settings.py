@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from callmq_contracts.extra import EXTRA_COMMANDS, NO_EXTRA, ExtraCommands, longest_lifetime, parse_extra_commands
 from callmq_contracts.leniency import ALL_LENIENCIES
 from callmq_contracts.names import PREFIX_PATTERN
 from callmq_worker.addresses import AccountSettings, read_accounts, read_amqp_urls
@@ -45,8 +46,20 @@ class Settings:
     health_addr: str
     retention: float
     leniencies: frozenset[str]
+    extra_commands: ExtraCommands
     log_level: str
     log_format: Literal["auto", "json", "text"]
+
+    @property
+    def longest_life(self) -> float:
+        """How long a command may stay useful at most: its record must outlive it, its retries and its dead letter."""
+        return self.retention - self.tiers[-1].seconds - DEAD_RETENTION
+
+    @property
+    def least_retention(self) -> float:
+        """How long records must be kept, in seconds: lifetime, retries and dead letters fit into it."""
+        lifetime = max(LONGEST_LIFETIME, longest_lifetime(self.extra_commands))
+        return lifetime + self.tiers[-1].seconds + DEAD_RETENTION
 
 
 def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = False) -> Settings:
@@ -73,12 +86,19 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
         health_addr=r.text("CALLMQ_HEALTH_ADDR", "127.0.0.1:8087") or "off",
         retention=r.number("CALLMQ_RETENTION", 14 * 86_400.0, 1.0, 10 * 366 * 86_400.0),
         leniencies=_leniencies(r),
+        extra_commands=_extra_commands(r),
         log_level=_choice(r, "CALLMQ_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         log_format=cast(
             "Literal['auto', 'json', 'text']", _choice(r, "CALLMQ_LOG_FORMAT", "auto", ("auto", "json", "text"))
         ),
     )
     _agree(r, settings)
+    if not broker_only:
+        r.strangers("callmq", {*r.asked, "accounts", "callmq"})
+        if "callmq" in document:
+            top = Reading({}, document)
+            top.strangers("(top)", {"accounts", "callmq"})
+            errors += top.errors
     if errors + r.errors:
         raise SettingsError(errors + r.errors)
     return settings
@@ -135,6 +155,14 @@ def _leniencies(r: Reading) -> frozenset[str]:
     return ALL_LENIENCIES - off
 
 
+def _extra_commands(r: Reading) -> ExtraCommands:
+    try:
+        return parse_extra_commands(r.text(EXTRA_COMMANDS, "") or "")
+    except ValueError as error:
+        r.fault(EXTRA_COMMANDS, f"{error}.")
+        return NO_EXTRA
+
+
 def _choice(r: Reading, name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = (r.text(name, default) or default).lower()
     if value not in allowed:
@@ -148,9 +176,8 @@ def _agree(r: Reading, s: Settings) -> None:
         r.fault("CALLMQ_LEDGER_URL", "must be sqlite:///path; this version has no other ledger.")
     if s.lease < s.http_deadline + LEAST_MARGIN:
         r.fault("CALLMQ_LEASE", "must be at least a second longer than CALLMQ_HTTP_DEADLINE.")
-    needed = LONGEST_LIFETIME + s.tiers[-1].seconds + DEAD_RETENTION
-    if s.retention < needed:
+    if s.retention < s.least_retention:
         r.fault(
             "CALLMQ_RETENTION",
-            f"must be at least {needed:.0f} seconds: lifetime, retries and dead letters fit into it.",
+            f"must be at least {s.least_retention:.0f} seconds: lifetime, retries and dead letters fit into it.",
         )

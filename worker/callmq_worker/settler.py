@@ -7,13 +7,14 @@ from typing import Any, Final, assert_never
 
 import orjson
 
+from callmq_contracts.catalog import CATALOG
 from callmq_contracts.names import Names
 from callmq_contracts.reply import OutcomeName, mark_replayed
 from callmq_worker.core import guard, publications, settle, spans
 from callmq_worker.core.intake import Accepted
 from callmq_worker.core.layout import RETURNED_LANE
 from callmq_worker.core.publications import Answers, Message, Publication
-from callmq_worker.core.record import Claim, Conclusion, Fenced, Intent, Record, RecordKey, Step, T
+from callmq_worker.core.record import Conclusion, Fenced, Intent, Record, RecordKey, Step, T
 from callmq_worker.core.retry import Tier, tier_for
 from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Unrecorded
 from callmq_worker.engine import Situated, record_key
@@ -43,6 +44,7 @@ class Means:
     tiers: tuple[Tier, ...]
     mend: Callable[[], None]
     intent: Callable[[Accepted], Intent]
+    secret: bytes
 
 
 class Settler:
@@ -51,7 +53,12 @@ class Settler:
     def __init__(self, means: Means, settled: Callable[[str, str], None]) -> None:
         self._means = means
         self._settled = settled
-        self.recording_fault: str | None = None
+        self._faults: dict[object, str] = {}
+
+    @property
+    def recording_fault(self) -> str | None:
+        """Why an outcome in hand can't be recorded at present."""
+        return next(iter(self._faults.values()), None)
 
     async def perform(self, situated: Situated, settlement: Settlement) -> str:
         """Carry out one settlement and return its word for traces: an outcome, ``postponed`` or ``returned``.
@@ -72,7 +79,7 @@ class Settler:
                 return await self._postpone(situated, settlement)
             case Returned(claim):
                 if claim is not None:
-                    await self._release(claim, doubt=False, spare=settlement.spare)
+                    await self.release(Postponed(0.0, "returned", claim, spare=settlement.spare))
                 await situated.delivery.receipt.give_back()
                 return "returned"
             case _:
@@ -102,7 +109,10 @@ class Settler:
         published = await self._publish_reply(answers)
         if published is not Published.CONFIRMED:
             await self._owe(answers.reply, answers.document, kept)
-        self._settled(answers.document["command"] or "-", outcome)
+        command = str(answers.document["command"] or "-")
+        if outcome != OutcomeName.SUCCEEDED and command in CATALOG and CATALOG[command].vital:
+            LOG.error("vital command not done", extra={"fields": {"command": command, "outcome": outcome}})
+        self._settled(command, outcome)
         await situated.delivery.receipt.acknowledge()
         return outcome
 
@@ -150,31 +160,28 @@ class Settler:
 
     async def _postpone(self, situated: Situated, postponed: Postponed) -> str:
         means = self._means
-        if postponed.claim is not None:
-            await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
+        await self.release(postponed)
         tier = tier_for(postponed.delay, means.tiers)
         not_before = means.clock.now() + postponed.delay
         if postponed.delay > tier.seconds:
             not_before += settle.LEASE_POLL  # it comes back early, and the rest of the wait may not be rounded away
         message = message_of(situated)
-        copy = publications.postponed(means.names, message, tier, not_before, postponed.past)
+        copy = publications.postponed(means.names, message, tier, not_before, postponed.past, secret=means.secret)
         if await self._keep(situated, copy):
             await situated.delivery.receipt.acknowledge()
         return "postponed"
 
     async def release(self, postponed: Postponed) -> None:
-        """Free the claim of a delivery that waits in its lane."""
-        if postponed.claim is not None:
-            await self._release(postponed.claim, doubt=postponed.doubt, spare=postponed.spare)
-
-    async def _release(self, claim: Claim, *, doubt: bool, spare: bool) -> None:
-        await self._insist(
-            RecordKey(claim.account, claim.key), "release", guard.release(claim, doubt=doubt, spare=spare)
-        )
+        """Free the claim of a delivery that waits, in its lane or in a tier; no other may act before its time."""
+        claim, spare = postponed.claim, postponed.spare
+        if claim is not None:
+            wait = 0.0 if spare else postponed.delay
+            step = guard.release(claim, doubt=postponed.doubt, spare=spare, wait=wait)
+            await self._insist(RecordKey(claim.account, claim.key), "release", step)
 
     async def _insist(self, key: RecordKey, operation: str, step: Step[T]) -> T:
         """Run a step until the ledger takes it: an answer in hand is never dropped."""
-        tries = 0
+        tries, mine = 0, object()
         try:
             while True:
                 try:
@@ -183,31 +190,37 @@ class Settler:
                     ):
                         return await self._means.ledger.transact(key, step)
                 except LedgerAwayError as error:
-                    self.recording_fault = str(error)
+                    self._faults[mine] = str(error)
                     LOG.error("ledger away", extra={"fields": {"operation": operation, "reason": str(error)}})  # noqa: TRY400
                     await self._means.clock.sleep(_backoff(tries))
                     tries += 1
         finally:
-            self.recording_fault = None
+            self._faults.pop(mine, None)
 
     async def pay(self) -> int:
         """Publish replies that are owed; return how many were confirmed. Raises `LedgerAwayError`."""
         means, paid = self._means, 0
         for record in await means.ledger.owed(OWED_BATCH):
-            if not await self._pay(record):
-                break
-            paid += 1
+            published = await self._pay(record)
+            if published is Published.CONFIRMED:
+                paid += 1
+            elif published in (Published.ABSENT, Published.BLOCKED, Published.UNKNOWN):
+                break  # the others would fare no better; a full queue refuses only its own
         return paid
 
-    async def _pay(self, record: Record) -> bool:
+    async def _pay(self, record: Record) -> Published:
         address = orjson.loads(record.due or b"{}")
         reply = record.reply or b""
         publication = publications.owed(self._means.names, reply, address)
-        if await self._publish(publication) is not Published.CONFIRMED:
+        published = await self._publish(publication)
+        if published is Published.ABSENT:
             self._means.mend()
-            return False
-        await self._means.ledger.transact(RecordKey(record.account, record.key), guard.paid(reply))
-        return True
+        key = RecordKey(record.account, record.key)
+        if published is Published.CONFIRMED:
+            await self._means.ledger.transact(key, guard.paid(reply))
+        elif published is Published.NACKED:  # the newest debts are tried first from now on
+            await self._means.ledger.transact(key, guard.owe(reply, record.due or b"{}"))
+        return published
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +234,8 @@ class Kept:
 def message_of(situated: Situated) -> Message:
     """Return what copies of the message are made from."""
     delivery, read = situated.delivery, situated.read
-    return Message(delivery.body, delivery.properties, read.envelope, read.received_at)
+    expires_at = read.expires_at if isinstance(read, Accepted) else None
+    return Message(delivery.body, delivery.properties, read.envelope, read.received_at, expires_at)
 
 
 def _may_lack_copy(situated: Situated) -> bool:

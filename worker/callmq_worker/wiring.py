@@ -23,16 +23,18 @@ from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.core.intake import Rules
 from callmq_worker.core.layout import lanes, layout
+from callmq_worker.course import Course
 from callmq_worker.engine import Engine, Policy, Tools
 from callmq_worker.flight import Flight
 from callmq_worker.gates import Gates
 from callmq_worker.ports import Clock, Ledger, LedgerAwayError, Observer
-from callmq_worker.runner import Course, Runner
+from callmq_worker.runner import Runner
 from callmq_worker.settings import Settings
 from callmq_worker.settler import Means, Settler
 
 LOG = logging.getLogger("callmq.wiring")
 LONGEST_WAIT: Final = 15.0
+SHORTEST_SECRET: Final = 6
 SQLITE: Final = "sqlite:///"
 
 
@@ -78,30 +80,37 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     clock = SystemClock()
     observer: Observer = OtelObserver(mask=clean) if traced else NoObserver()
     ledger = await open_ledger(settings.ledger_url, clock, wait=True)
-    accounts = {a.name: Account(a.name, a.url, basic(a)) for a in settings.accounts}
+    accounts = {a.name: Account(a.name, a.url, basic(a), secrets_of(a)) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)
     gates = Gates(clock, settings.dial_rate, settings.probe_interval, frozenset(accounts))
     policy = Policy(
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        rules=Rules(frozenset(accounts), settings.leniencies),
+        rules=Rules(frozenset(accounts), settings.leniencies, settings.extra_commands, settings.longest_life),
         tiers=settings.tiers,
         lease=settings.lease,
         http_deadline=settings.http_deadline,
         max_attempts=settings.max_attempts,
         probe_interval=settings.probe_interval,
     )
-    engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, await ledger.secret()))
+    secret = await ledger.secret()
+    engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, secret))
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
     course = Course(
         lanes(names), layout(names, settings.tiers), settings.concurrency, settings.grace, settings.retention
     )
     runner = Runner(course, broker, ledger, gates, clock)
     worker = Worker(runner, ledger, dispatcher, gates)
-    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, engine.intent)
+    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, engine.intent, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     runner.begin(lambda permits, changed: Flight(engine, settler, permits, changed), settler)
     return worker
+
+
+def secrets_of(account: AccountSettings) -> tuple[bytes, ...]:
+    """Return what of an account may stand in no answer that is published."""
+    words = (account.api_token, basic(account).removeprefix("Basic "))
+    return tuple(w.encode() for w in words if len(w) >= SHORTEST_SECRET)
 
 
 def basic(account: AccountSettings) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from types import ModuleType
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from callmq.cli.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_PIPE, EXIT_UNREACHABLE, EXIT_USAGE, UsageError
 
@@ -34,7 +34,20 @@ HELPS: Final = {
     "doctor": "look for what is wrong with broker, ledger and settings",
     "schema": "print the AsyncAPI document or the JSON Schema",
 }
-_OWN: Final = ("send", "call", "replies", "validate")
+_OWN: Final = ("send", "call", "replies", "validate", "schema")
+
+
+# What the wire description names and this version lacks: what to do instead.
+_LATER: Final = {
+    "cancel": "not in this version. A command that has expired is not dispatched: publish it with --expires-at.",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parses whole option names only, in the verbs' own parsers as well: ``--y`` must not count as ``--yes``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,12 +78,19 @@ def _dispatch(words: list[str]) -> int:
     name = words[0]
     if name not in verbs:
         what = "option" if name.startswith("-") else "verb"
+        if name in _LATER:
+            print(f"callmq {name}: {_LATER[name]}", file=sys.stderr)
+            return EXIT_USAGE
         print(f"callmq: there is no {what} of that name. 'callmq --help' lists the verbs.", file=sys.stderr)
         return EXIT_USAGE
     return _run(name, verbs[name], words[1:])
 
 
 def _run(name: str, load: Callable[[], ModuleType], words: list[str]) -> int:
+    for number, word in enumerate(words, 1):
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            print(f"callmq {name}: argument {number} is not text in UTF-8.", file=sys.stderr)
+            return EXIT_USAGE
     try:
         verb = load()
     except ImportError as error:
@@ -81,7 +101,7 @@ def _run(name: str, load: Callable[[], ModuleType], words: list[str]) -> int:
             file=sys.stderr,
         )
         return EXIT_USAGE
-    parser = argparse.ArgumentParser(prog=f"callmq {name}", description=verb.HELP)
+    parser = _Parser(prog=f"callmq {name}", description=verb.HELP)
     verb.arguments(parser)
     try:
         code: int = verb.run(parser.parse_args(words))

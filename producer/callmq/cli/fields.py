@@ -1,6 +1,7 @@
 """The options that the publishing verbs share, and what they read."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -8,9 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from callmq.cli.exits import UsageError
+from callmq.cli.settings import Settings
+from callmq.client import Client
 from callmq.message import Message
+from callmq_contracts.envelope import ACCOUNT_PATTERN, parse_moment
+from callmq_contracts.terminal import plain
 
 STDIN: Final = 0
+_SHORTSTR: Final = 255
+_MOST_DIGITS: Final = 15
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +25,13 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("body", nargs="?", help="the command's JSON body, as it would be POSTed")
     parser.add_argument("--file", type=Path, metavar="PATH", help="read the body from a file")
     parser.add_argument("--key", help="idempotency key: the same one never acts twice (default: a new one, printed)")
-    parser.add_argument("--account", help="the configured account that sends it")
-    parser.add_argument("--campaign", help="a name that groups commands")
-    parser.add_argument("--expires-at", metavar="TIME", help="RFC 3339, or milliseconds since the epoch")
-    parser.add_argument("--reply-to", metavar="QUEUE", help="a queue that gets the reply too")
-    parser.add_argument("--app-id", metavar="NAME", help="the producing service: first word of the reply's routing key")
+    parser.add_argument("--account", type=account, help="the configured account that sends it")
+    parser.add_argument("--campaign", type=short, help="a name that groups commands")
+    parser.add_argument("--expires-at", type=time, metavar="TIME", help="RFC 3339, or milliseconds since the epoch")
+    parser.add_argument("--reply-to", type=short, metavar="QUEUE", help="a queue that gets the reply too")
+    parser.add_argument(
+        "--app-id", type=short, metavar="NAME", help="the producing service: first word of the reply's routing key"
+    )
     parser.add_argument("--no-validate", action="store_true", help="publish the body without checking it first")
     parser.add_argument("--json", action="store_true", help="print JSON, one document a line")
 
@@ -67,15 +76,63 @@ def message_of(args: argparse.Namespace, body: bytes, key: str) -> Message:
     )
 
 
+def client_of(settings: Settings, app_id: str | None = None) -> Client:
+    """Return the client that settings and options mean; raises `UsageError`."""
+    try:
+        return Client(settings.url, app_id=app_id, prefix=settings.prefix, extra_commands=settings.extra_commands)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
 def moment(text: Any) -> Any:
     """Return milliseconds as a number and everything else as it is."""
-    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else text
+    digits = isinstance(text, str) and len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
+    return int(text) if digits else text
+
+
+def short(text: str) -> str:
+    """Read what AMQP has as a short text."""
+    if not 0 < len(text.encode()) <= _SHORTSTR or not text.isprintable():
+        raise argparse.ArgumentTypeError("must be 1 to 255 bytes of printable text")
+    return text
+
+
+def account(text: str) -> str:
+    """Read an account's name."""
+    if not ACCOUNT_PATTERN.match(text):
+        raise argparse.ArgumentTypeError("must be 1 to 64 letters, digits, '.', '_' or '-'")
+    return text
+
+
+def time(text: str) -> str:
+    """Read a moment; it stays as it was written."""
+    if parse_moment(moment(text)) is None:
+        raise argparse.ArgumentTypeError("must be RFC 3339 with a zone, or milliseconds since the epoch")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Read a span of time."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
+    return number
+
+
+def whole(text: str) -> int:
+    """Read a number from 1 on."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS) or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)
 
 
 def say(verb: str) -> Callable[[str], None]:
     """Return a function that writes one line for a person to standard error."""
 
     def line(text: str) -> None:
-        print(f"callmq {verb}: {text}", file=sys.stderr)
+        print(f"callmq {verb}: {plain(text)}", file=sys.stderr)
 
     return line

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from callmq_contracts.codec import MAX_BODY_BYTES
@@ -12,6 +13,7 @@ CHUNK: Final = 65_536
 # One byte more than a body may have: enough to be refused as too large, whatever followed.
 KEPT: Final = MAX_BODY_BYTES + 1
 _AHEAD: Final = 64
+_BLANKS: Final = b" \t\r"
 
 Read = Callable[[int], bytes]
 
@@ -19,23 +21,33 @@ Read = Callable[[int], bytes]
 def read_lines(read: Read) -> Iterator[bytes]:
     """Yield each line that is not blank, without its end and surrounding blanks, cut at `KEPT` bytes.
 
-    ``read(n)`` returns up to ``n`` bytes and none at the end.
+    Of a line that goes on after so many bytes, the blanks before them count. ``read(n)`` returns up to ``n`` bytes and
+    none at the end.
     """
-    line = bytearray()
+    return chain.from_iterable(read_blocks(read))
+
+
+def read_blocks(read: Read) -> Iterator[list[bytes]]:
+    """Yield the same lines, those that ended with each reading together, so that none waits for the next reading."""
+    line, beyond = bytearray(), False
     while chunk := read(CHUNK):
-        *ended, rest = chunk.split(b"\n")
-        for part in ended:
-            line += part[: KEPT + 1 - len(line)]
-            yield from _finished(line)
-            line.clear()
-        line += rest[: KEPT + 1 - len(line)]
-    yield from _finished(line)
+        first, *others = chunk.split(b"\n")
+        room = KEPT + 1 - len(line)
+        line += first[:room]
+        beyond = beyond or bool(first[room:].strip(_BLANKS))
+        if others:
+            rest = others.pop()
+            yield _finished(line, others, beyond=beyond)
+            line[:], beyond = rest, False
+    yield _finished(line, [], beyond=beyond)
 
 
-def _finished(line: bytearray) -> Iterator[bytes]:
-    stripped = bytes(line).strip(b" \t\r")[:KEPT]
-    if stripped:
-        yield stripped
+def _finished(first: bytearray, others: list[bytes], *, beyond: bool) -> list[bytes]:
+    """Return lines as they are yielded. ``beyond``: the first one goes on, so that its blanks count as well."""
+    if beyond:
+        return [bytes(first[:KEPT]), *_finished(bytearray(), others, beyond=False)]
+    lines = (bytes(first), *others)
+    return [stripped for line in lines if (stripped := line.strip(_BLANKS)[:KEPT])]
 
 
 async def lines_in_background(read: Read) -> AsyncIterator[bytes]:

@@ -6,12 +6,13 @@ import sys
 
 import orjson
 
-from callmq.cli.exits import EXIT_NO, EXIT_OK, UsageError
-from callmq.cli.fields import say
+from callmq.cli.exits import EXIT_NO, EXIT_OK
+from callmq.cli.fields import client_of, say, seconds, short, whole
 from callmq.cli.settings import read_settings
 from callmq.client import Client
 from callmq.following import ReplyStream
 from callmq.received import ReceivedReply
+from callmq_contracts.terminal import plain
 
 HELP = "follow replies, one a line"
 
@@ -20,20 +21,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.epilog = "Without --queue only replies from now on are seen. Exit code: 1 where --timeout ends a --count."
     parser.add_argument(
-        "--bind", default="#", metavar="PATTERN", help="which: <app_id>.<command>.<outcome> (default: all)"
+        "--bind", type=short, default="#", metavar="PATTERN", help="which: <app_id>.<command>.<outcome> (default: all)"
     )
-    parser.add_argument("--queue", help="a durable queue, in which replies wait while nobody listens")
-    parser.add_argument("--count", type=int, metavar="N", help="end after so many")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end after so long")
+    parser.add_argument("--queue", type=short, help="a durable queue, in which replies wait while nobody listens")
+    parser.add_argument("--count", type=whole, metavar="N", help="end after so many")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end after so long")
     parser.add_argument("--json", action="store_true", help="print each reply's JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Follow until the count, the time or Ctrl-C."""
     settings = read_settings()
-    if args.count is not None and args.count < 1:
-        raise UsageError("--count must be at least 1.")
-    return asyncio.run(_follow(Client(settings.url, prefix=settings.prefix), args))
+    return asyncio.run(_follow(client_of(settings), args))
 
 
 async def _follow(client: Client, args: argparse.Namespace) -> int:
@@ -60,6 +59,6 @@ async def _print_all(stream: ReplyStream, args: argparse.Namespace) -> None:
 
 def _line(reply: ReceivedReply) -> str:
     when = reply.finished_at.isoformat(timespec="milliseconds") if reply.finished_at else "-"
-    problem = f" {reply.problem.code}: {reply.problem.detail}" if reply.problem else ""
-    words = (when, reply.outcome.value, reply.command or "-", reply.idempotency_key or "-", reply.call_id or "-")
-    return " ".join(words) + problem
+    problem = " " + plain(f"{reply.problem.code}: {reply.problem.detail}") if reply.problem else ""
+    words = (when, reply.outcome.value, reply.command, reply.idempotency_key, reply.call_id)
+    return " ".join(map(plain, words)) + problem

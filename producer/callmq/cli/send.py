@@ -9,20 +9,22 @@ from typing import Any, Final
 import orjson
 
 from callmq.cli.exits import EXIT_NO, EXIT_OK, EXIT_UNREACHABLE, UsageError
-from callmq.cli.fields import add_fields, message_of, moment, read_body, read_stdin, say
+from callmq.cli.fields import add_fields, client_of, message_of, read_body, read_stdin, say, whole
 from callmq.cli.lines import lines_in_background
 from callmq.cli.settings import read_settings
+from callmq.cli.wrapped import message_of_line
 from callmq.client import WINDOW, Client
 from callmq.message import Message
 from callmq.results import Blocked, Confirmed, Invalid, Nacked, SendManyResult, Unknown, Unroutable
+from callmq_contracts.terminal import plain
 
 HELP = "publish commands: one body, or one a line on standard input"
 EPILOG: Final = (
     'A line is a body, or {"key": ..., "body": {...}} with any of account, campaign, expires_at, correlation_id, '
-    "reply_to. Commands without a key get a new one, which is printed: publish again with the same key and nothing "
+    "reply_to, call_id, or as the wire spells them, such as idempotency-key. "
+    "Commands without a key get a new one, which is printed: publish again with the same key and nothing "
     "is done twice. Exit code: 0 all confirmed, 1 any refused, 3 any blocked or unknown."
 )
-_LINE_FIELDS: Final = frozenset({"account", "campaign", "correlation_id", "reply_to"})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
     parser.epilog = EPILOG
     parser.add_argument(
-        "--window", type=int, default=WINDOW, help="confirms that may be outstanding (default: %(default)s)"
+        "--window", type=whole, default=WINDOW, help="confirms that may be outstanding (default: %(default)s)"
     )
 
 
@@ -40,10 +42,7 @@ def run(args: argparse.Namespace) -> int:
     body = read_body(args, or_stdin=False)
     if body is None and args.key is not None:
         raise UsageError("--key names one command: on standard input give each line its own.")
-    if args.window < 1:
-        raise UsageError("--window must be at least 1.")
-    client = Client(settings.url, app_id=args.app_id, prefix=settings.prefix)
-    return asyncio.run(_send(client, args, body))
+    return asyncio.run(_send(client_of(settings, args.app_id), args, body))
 
 
 async def _send(client: Client, args: argparse.Namespace, body: bytes | None) -> int:
@@ -55,32 +54,12 @@ async def _send(client: Client, args: argparse.Namespace, body: bytes | None) ->
     return EXIT_NO if EXIT_NO in codes else max(codes)
 
 
-async def _messages(args: argparse.Namespace, body: bytes | None) -> AsyncIterator[Message]:
+async def _messages(args: argparse.Namespace, body: bytes | None) -> AsyncIterator[Message | Invalid]:
     if body is not None:
         yield message_of(args, body, args.key if args.key is not None else Client.new_key())
         return
     async for line in lines_in_background(read_stdin):
-        yield _message_of_line(args, line)
-
-
-def _message_of_line(args: argparse.Namespace, line: bytes) -> Message:
-    """Read one line: an object with a ``body`` speaks of its command, everything else is a body byte for byte."""
-    plain = message_of(args, line, Client.new_key())
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return plain
-    if not isinstance(document, dict) or "command" in document or not isinstance(document.get("body"), dict):
-        return plain
-    key = document.get("key")
-    fields: dict[str, Any] = {name: document[name] for name in _LINE_FIELDS if document.get(name) is not None}
-    return Message(
-        orjson.dumps(document["body"]),
-        key if key is not None else Client.new_key(),
-        expires_at=moment(document.get("expires_at", args.expires_at)),
-        validate=not args.no_validate,
-        **{"account": args.account, "campaign": args.campaign, "reply_to": args.reply_to, **fields},
-    )
+        yield message_of_line(args, line)
 
 
 def _code(result: SendManyResult) -> int:
@@ -96,7 +75,8 @@ def _code(result: SendManyResult) -> int:
 def _print(result: SendManyResult, *, as_json: bool) -> None:
     if not result.ok:
         say("send")(result.text)
-    sys.stdout.write((orjson.dumps(_document(result)).decode() if as_json else f"{result.name} {result.key}") + "\n")
+    line = orjson.dumps(_document(result)).decode() if as_json else f"{result.name} {plain(result.key)}"
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()  # whoever feeds lines one by one wants to know at once
 
 

@@ -3,20 +3,24 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable
-from typing import Final, TextIO
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from typing import BinaryIO, Final, TypeAlias
 
 import orjson
 
 from callmq.cli.exits import EXIT_NO, EXIT_OK
-from callmq.cli.lines import read_lines
+from callmq.cli.lines import read_blocks
+from callmq.cli.settings import read_extra_commands
 from callmq_contracts.codec import decode
-from callmq_contracts.command import Command
+from callmq_contracts.command import Command, Rejected, Safety
 
 HELP = "check command bodies without sending them: one body a line on standard input, one verdict a line out"
 _STDIN: Final = 0
 # A missing control_id is derived from the key, which a body alone does not have: any will do for a verdict.
 _SOME_KEY: Final = "validate"
+
+Judge: TypeAlias = Callable[[bytes], Command | Rejected]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,25 +31,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge every line; 1 where any is bad."""
-    return judge_lines(read_lines(lambda size: os.read(_STDIN, size)), args.key, sys.stdout)
+    judge = partial(decode, key=args.key, extra=read_extra_commands())
+    return judge_blocks(read_blocks(lambda size: os.read(_STDIN, size)), judge, sys.stdout.buffer)
 
 
-def judge_lines(lines: Iterable[bytes], key: str, out: TextIO) -> int:
-    """Write one verdict for each line and return the exit code."""
+def judge_blocks(blocks: Iterable[list[bytes]], judge: Judge, out: BinaryIO) -> int:
+    """Write one verdict for each line, those of a block together, and return the exit code."""
     code = EXIT_OK
-    for line in lines:
-        verdict = verdict_of(line, key)
-        out.write(orjson.dumps(verdict).decode() + "\n")
+    for lines in blocks:
+        for line in lines:
+            judged = judge(line)
+            out.write(verdict(judged))
+            if isinstance(judged, Rejected):
+                code = EXIT_NO
         out.flush()  # whoever feeds lines one by one wants to know at once
-        if not verdict["ok"]:
-            code = EXIT_NO
     return code
 
 
-def verdict_of(body: bytes, key: str) -> dict[str, object]:
-    """Return the verdict on one body, as the wire description has it."""
-    decoded = decode(body, key=key)
-    if isinstance(decoded, Command):
-        leniencies = list(decoded.leniencies)
-        return {"ok": True, "command": decoded.name, "class": decoded.safety.value, "leniencies": leniencies}
-    return {"ok": False, "problem": decoded.problem.as_dict()}
+def verdict(judged: Command | Rejected) -> bytes:
+    """Return the verdict on one body and its line's end, as the wire description has it."""
+    if isinstance(judged, Command):
+        return _good(judged.name, judged.safety, judged.leniencies)
+    return orjson.dumps({"ok": False, "problem": judged.problem.as_dict()}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@lru_cache(maxsize=512)
+def _good(name: str, safety: Safety, leniencies: tuple[str, ...]) -> bytes:
+    document = {"ok": True, "command": name, "class": safety.value, "leniencies": leniencies}
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

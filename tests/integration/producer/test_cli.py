@@ -102,6 +102,49 @@ async def test_call_without_a_reply_is_3(amqp_url: str, commands: AbstractQueue,
     assert "the key is " in err
 
 
+async def test_call_with_json_prints_one_document_whatever_the_ending(
+    amqp_url: str, commands: AbstractQueue, admin: Any, dial: dict[str, Any], unused_tcp_port: int
+) -> None:
+    async def call(url: str, body: str, *words: str) -> tuple[int, dict[str, Any]]:
+        code, out, err = await run(url, "call", "--json", "--key", "order-1", body, *words)
+        assert out.count("\n") == 1
+        assert err.startswith("callmq call: ")
+        assert "Traceback" not in err
+        document = json.loads(out)
+        assert document["key"] == "order-1"
+        assert document["reason"]
+        return code, document
+
+    code, document = await call(amqp_url, "not json")
+    assert (code, document["result"], document["problem"]["code"]) == (1, "invalid", "malformed")
+    code, document = await call(amqp_url, json.dumps(dial), "--timeout", "0.5")
+    assert (code, document["result"], document["provisional"]) == (3, "timeout", None)
+    code, document = await call(f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}/", json.dumps(dial))
+    assert (code, document["result"]) == (3, "unreachable")
+    await admin.queue_delete(commands.name)
+    code, document = await call(amqp_url, json.dumps(dial))
+    assert (code, document["result"]) == (1, "unroutable")
+
+
+async def test_send_refuses_a_line_that_says_what_there_is_not(
+    amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
+) -> None:
+    lines = [
+        json.dumps({"key": "order-1", "body": dial, "acount": "sales"}),
+        json.dumps({"idempotency-key": "order-2", "expires-at": "2099-01-01T00:00:00Z", "body": dial}),
+        " " * 300_000 + json.dumps(dial),
+    ]
+    code, out, _ = await run(amqp_url, "send", "--json", stdin="\n".join(lines).encode())
+    first, second, third = (json.loads(line) for line in out.splitlines())
+    assert (code, first["result"], first["key"]) == (1, "invalid", "order-1")
+    assert first["problem"]["errors"][0]["path"] == "acount"
+    assert (second["result"], second["key"]) == ("confirmed", "order-2")
+    assert third["problem"]["code"] == "too_large"
+    message = await commands.get()
+    assert message.headers["idempotency-key"] == "order-2"
+    assert message.headers["expires-at"] == "2099-01-01T00:00:00Z"
+
+
 async def test_replies_follow_until_the_count(amqp_url: str, answerer: Any, dial: dict[str, Any]) -> None:
     process = await start(amqp_url, "replies", "--bind", "#.succeeded", "--count", "2", "--json")
     assert process.stderr is not None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from callmq_contracts.envelope import Properties
 from callmq_contracts.problem import ProblemCode
 from callmq_worker.core.intake import Accepted, Refusal, digest, read
-from commands import CALL_ID, DIAL, NAMED, RULES, accepted, judged, properties, refused
+from callmq_worker.core.seal import SEAL, seal
+from commands import CALL_ID, DIAL, NAMED, RULES, SECRET, accepted, judged, properties, refused
 from intents import START
 
 GOOD = orjson.dumps(DIAL)
@@ -111,10 +112,38 @@ def test_after_a_wrong_content_type_the_body_is_not_looked_at():
 
 
 def test_the_first_receipt_counts_and_not_this_one():
-    headers = {"callmq-received-at": int(START * 1000) - 60_000}
+    headers = sealed(
+        {"callmq-received-at": int(START * 1000) - 60_000, "idempotency-key": "order-1"}, orjson.dumps(DIAL)
+    )
     found = judged(DIAL, properties("dial", timestamp=None, headers=headers))
     assert (found.received_at, found.expires_at) == (START - 60, START - 60 + 3600)
-    assert refused(b"{", properties("dial", headers=headers)).received_at == START - 60
+    broken = sealed({"callmq-received-at": int(START * 1000) - 60_000, "idempotency-key": "order-1"}, b"{")
+    assert refused(b"{", properties("dial", headers=broken)).received_at == START - 60
+
+
+def sealed(headers, body):
+    return {**headers, SEAL: seal(headers, "dial", body, SECRET)}
+
+
+@pytest.mark.parametrize("name", ["callmq-received-at", "callmq-not-before", "callmq-attempts", "callmq-doubt"])
+@pytest.mark.parametrize("given", [None, "", "0" * 64, 5, "\u00e9"])
+def test_what_only_a_worker_may_say_is_believed_from_nobody_else(name, given):
+    forged = {"idempotency-key": "order-1", name: True if name == "callmq-doubt" else 7, SEAL: given}
+    found = judged(DIAL, properties("dial", headers=forged))
+    assert found.received_at == START
+    assert (found.envelope.not_before, found.envelope.attempts, found.envelope.doubt) == (None, 0, False)
+
+
+@pytest.mark.parametrize("change", ["callmq-attempts", "callmq-doubt", "expires-at", "idempotency-key", "body", "key"])
+def test_a_seal_holds_for_its_message_and_for_nothing_else(change):
+    own = {"callmq-attempts": 2, "callmq-doubt": True, "idempotency-key": "order-1", "expires-at": int(START * 2000)}
+    headers = sealed(own, orjson.dumps(DIAL))
+    assert judged(DIAL, properties("dial", headers=headers)).envelope.attempts == 2
+    body = {**DIAL, "params": {**DIAL["params"], "timeout": 5}} if change == "body" else DIAL
+    routing_key = "update" if change == "key" else "dial"
+    values = {"callmq-attempts": 1, "callmq-doubt": False, "expires-at": int(START * 2000) + 1, "idempotency-key": "x"}
+    changed = {**headers, change: values[change]} if change in values else headers
+    assert judged(body, properties(routing_key, headers=changed)).envelope.attempts == 0
 
 
 def test_what_the_broker_took_out_for_its_age_is_over():
@@ -168,6 +197,6 @@ anything = st.builds(
 
 @given(st.sampled_from([GOOD, RECORD, b"", b"[]", b'{"command":5}']) | st.binary(max_size=50), anything)
 def test_no_message_raises(body, given):
-    found = read(body, given, START, RULES)
+    found = read(body, given, START, RULES, secret=SECRET)
     assert isinstance(found, Accepted | Refusal)
     digest(body, given)

@@ -14,8 +14,9 @@ from callmq_contracts.problem import Problem, ProblemCode
 from callmq_contracts.reply import REPLY_TYPE, OutcomeName, Reply, mark_replayed
 from callmq_worker.core.publications import Message, answers, owed, postponed
 from callmq_worker.core.retry import Tier
+from callmq_worker.core.seal import seal
 from callmq_worker.core.settle import Past
-from commands import DIAL, judged, properties
+from commands import DIAL, SECRET, judged, properties
 from intents import START
 
 NAMES = Names("shop")
@@ -192,7 +193,7 @@ def test_a_content_type_that_is_no_text_is_left_out():
 
 
 def put_off(given: Message, past: Past = FIRST, not_before: float = START + 5):
-    return postponed(NAMES, given, TIER, not_before, past)
+    return postponed(NAMES, given, TIER, not_before, past, secret=SECRET)
 
 
 def deadline(given: Properties, received_at: float) -> float:
@@ -217,6 +218,7 @@ def test_a_tier_copy_is_the_same_command_again():
         "callmq-received-at": int(START * 1000),
         "callmq-routing-key": "dial",
         "callmq-not-before": int(START * 1000) + 5000,
+        "callmq-seal": seal(copy.headers, "dial", BODY, SECRET),
     }
 
 
@@ -250,11 +252,11 @@ SAID = dt.datetime.fromtimestamp(START + 60, dt.UTC)
 def test_no_hop_through_a_tier_changes_when_it_expires(given):
     first = properties("dial", **given)
     end = deadline(first, START)
-    hop, envelope = Message(orjson.dumps(DIAL), first, read_envelope(first)[0], START), None
+    hop, envelope = Message(orjson.dumps(DIAL), first, read_envelope(first)[0], START, end), None
     for n in range(1, 4):
         copy = put_off(hop)
         assert returned(copy, START + 20 * n) == pytest.approx(end, abs=0.001), n
         again = Properties(routing_key="dial", headers=copy.headers, timestamp=copy.timestamp)
         envelope = read_envelope(again)[0]
-        hop = Message(copy.body, again, envelope, envelope.first_received_at)
+        hop = Message(copy.body, again, envelope, envelope.first_received_at, deadline(again, START + 20 * n))
     assert envelope.first_received_at == START

@@ -19,7 +19,8 @@ from callmq.cli import HELPS, main
 from callmq.cli.exits import UsageError
 from callmq.cli.lines import CHUNK, KEPT, read_lines
 from callmq.cli.settings import read_settings
-from callmq.cli.validate import verdict_of
+from callmq.cli.validate import verdict
+from callmq_contracts import decode
 
 DIAL = b'{"command":"dial","params":{"from":"+15550100","to":"+15550101","url":"https://example.com/a"}}'
 URL = "amqp://guest:swordfish-canary@localhost/"
@@ -159,10 +160,11 @@ def test_a_long_line_is_cut_and_the_next_one_is_whole(length: int) -> None:
 
 
 def test_verdicts_have_the_form_of_the_wire_description() -> None:
-    assert verdict_of(DIAL, "k") == {"ok": True, "command": "dial", "class": "unsafe", "leniencies": []}
-    verdict = verdict_of(b'{"command":"dial","params":{"to":"+1555canary"}}', "k")
-    assert set(verdict) == {"ok", "problem"}
-    assert "canary" not in json.dumps(verdict)
+    good, bad = verdict(decode(DIAL)), verdict(decode(b'{"command":"dial","params":{"to":"+1555canary"}}'))
+    assert good == b'{"ok":true,"command":"dial","class":"unsafe","leniencies":[]}\n'
+    assert set(json.loads(bad)) == {"ok", "problem"}
+    assert b"canary" not in bad
+    assert bad.endswith(b"\n")
 
 
 def test_validate_judges_line_by_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,3 +114,59 @@ def test_nothing_secret_is_in_the_repr() -> None:
     dial = {**DIAL, "params": {**DIAL["params"], "password": "swordfish-canary"}}  # type: ignore[dict-item]
     outgoing = prepare(Message(dial, "key-canary", campaign="campaign-canary"), "billing")
     assert "canary" not in repr(outgoing)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("hide", [lambda n: n, lambda n: [1, (n,)], lambda n: {"a": [{"b": n}]}, "dated"])
+def test_a_number_that_json_lacks_is_refused_however_deep(number: float, hide: Any) -> None:
+    body = {"command": "calling.play", "id": CALL, "params": {"x": None, "play": Dated(number) if hide == "dated" else hide(number)}}
+    for validate in (True, False):
+        with pytest.raises(InvalidCommandError, match="NaN or infinity") as caught:
+            prepare(Message(body, "k", validate=validate), None)
+        assert caught.value.problem.code is ProblemCode.MALFORMED
+
+
+@dataclass
+class Dated:
+    price: float
+
+
+def test_null_is_no_number_that_json_lacks() -> None:
+    body = {"command": "new.one", "params": {"null": None, "d": Dated(1.5), "n": [None, 2]}}
+    assert b"null" in prepare(Message(body, "k", validate=False), None).body
+
+
+@pytest.mark.parametrize("body", ["canary", "", None, 7, [DIAL], bytearray(b"{}"), {1: 2}, {"command": "\ud800"}])
+def test_a_body_that_is_none_of_the_three_is_malformed(body: Any) -> None:
+    assert problem(body) is ProblemCode.MALFORMED
+    assert problem(body, validate=False) is ProblemCode.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["reply_to", "correlation_id", "campaign", "account", "call_id", "expires_at", "key"])
+def test_what_utf_8_lacks_is_refused(name: str) -> None:
+    assert problem(DIAL, **{name: "canary\ud800"}) is ProblemCode.INVALID_HEADER
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({name: "k"} for name in ("idempotency-key", "expires-at", "account", "campaign", "call-id")),
+        {"Account": "k"},
+        {"callmq-doubt": True},
+        {"x": "\ud800"},
+        {"\ud800": 1},
+        "canary",
+        [("x", 1)],
+    ],
+)
+def test_further_headers_say_nothing_that_fields_or_workers_say(headers: Any) -> None:
+    assert problem(DIAL, headers=headers) is ProblemCode.INVALID_HEADER
+
+
+def test_other_headers_go_along() -> None:
+    assert prepare(Message(DIAL, "k", headers={"x-shop": "1"}), None).headers["x-shop"] == "1"
+
+
+def test_properties_are_short() -> None:
+    assert problem(DIAL, reply_to="é" * 128) is ProblemCode.INVALID_HEADER
+    assert prepare(Message(DIAL, "k", reply_to="é" * 127), None).reply_to == "é" * 127

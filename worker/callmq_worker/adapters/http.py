@@ -14,6 +14,7 @@ import orjson
 
 from callmq_worker.core import spans
 from callmq_worker.core.outcome import Answer, Answered, NoAnswer, NotSent, Withheld
+from callmq_worker.core.redact import REDACTED
 from callmq_worker.ports import Clock, Leave, Observer, Request
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -41,11 +42,15 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where one account's commands go, and as whom. ``authorization`` is the whole header and is never printed."""
+    """Where one account's commands go, and as whom.
+
+    ``authorization`` is the whole header; ``secrets`` are taken out of answers, which are published and kept.
+    """
 
     name: str
     url: str
     authorization: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False, default=())
 
 
 class _WithheldError(Exception):
@@ -109,7 +114,7 @@ class HttpDispatcher:
             async with asyncio.timeout(request.deadline):
                 response = await transport.handle_async_request(outgoing)
                 response.request = outgoing
-                document, whole = await _read(response)
+                document, whole = await _read(response, account.secrets)
                 return self._answered(response, document, whole=whole)
         except _WithheldError:
             return Withheld()
@@ -162,7 +167,7 @@ def _transport(context: ssl.SSLContext, concurrency: int, *, keep: int) -> httpx
     return httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, retries=0)
 
 
-async def _read(response: httpx.Response) -> tuple[Any, bool]:
+async def _read(response: httpx.Response, secrets: tuple[bytes, ...]) -> tuple[Any, bool]:
     """Return the answer's JSON, if any, and whether the body came whole: not so if encoded, since it can't be read."""
     chunks, size = [], 0
     try:
@@ -176,6 +181,8 @@ async def _read(response: httpx.Response) -> tuple[Any, bool]:
     if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
         return None, False
     body = b"".join(chunks)
+    for secret in secrets:
+        body = body.replace(secret, REDACTED.encode())
     try:
         document = orjson.loads(body)
         if body.count(b"[") + body.count(b"{") > MAX_NESTING:

@@ -36,7 +36,7 @@ class RabbitPublisher:
 
     async def publish(self, publication: Publication) -> Published:
         """Publish and wait for the broker's word."""
-        if self._connection is None:
+        if self._connection is None or not await self._flowing(self._connection):
             return Published.BLOCKED
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT):
@@ -59,6 +59,18 @@ class RabbitPublisher:
             LOG.debug("publication without an answer", extra={"fields": {"reason": reason_of(error)}})
             return Published.UNKNOWN
         return Published.CONFIRMED
+
+    async def _flowing(self, connection: AbstractConnection) -> bool:
+        """Wait while the broker takes nothing (its alarms). What is never written can't arrive twice later."""
+        transport = connection.transport
+        if transport is None:
+            return False
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                await transport.connection.ready()
+        except TimeoutError:
+            return False
+        return True
 
     async def _exchange(self, name: str) -> AbstractExchange:
         async with self._lock:

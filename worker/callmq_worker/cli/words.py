@@ -9,16 +9,32 @@ from typing import Any, Final
 import orjson
 
 from callmq_contracts.envelope import parse_moment
+from callmq_contracts.terminal import plain
 from callmq_worker.operations.desk import ActError, NotReachedError
 from callmq_worker.ports import BrokerAwayError, LedgerAwayError
 from callmq_worker.settings import SettingsError
+
+__all__ = [
+    "EXIT_AWAY",
+    "EXIT_NO",
+    "EXIT_OK",
+    "EXIT_USAGE",
+    "age",
+    "moment",
+    "perform",
+    "plain",
+    "print_json",
+    "print_page",
+    "print_rows",
+    "say",
+    "whole",
+]
 
 EXIT_OK: Final = 0
 EXIT_NO: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_AWAY: Final = 3
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_ABSENT: Final = "-"
 
 
 def perform(verb: str, act: Coroutine[Any, Any, int]) -> int:
@@ -77,14 +93,6 @@ def print_page(page: Mapping[str, Any], indent: str = "") -> None:
                 print_page(each, f"{indent}  ")
         else:
             print(f"{indent}{plain(name)}: {plain(value)}")
-
-
-def plain(value: Any) -> str:
-    """Return text that can't steer a terminal: a stranger may have written it."""
-    if value is None or value == "":
-        return _ABSENT
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def whole(text: str) -> int:

@@ -3,15 +3,19 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any
+
+import orjson
 
 from callmq_worker.adapters.health import HealthAddressError, HealthServer, Metric, Sample, parse_address
 from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
+from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import Worker, basic, build
@@ -41,24 +45,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; return its exit code."""
-    try:
-        settings = load()
-        address = parse_address(settings.health_addr)
-    except (SettingsError, ValueError) as error:
-        errors = error.errors if isinstance(error, SettingsError) else [f"CALLMQ_HEALTH_ADDR: {error}"]
+    settings, address, errors = read_all(os.environ)
+    if settings is None or errors:
         print("callmq work: settings are wrong, nothing was started:", file=sys.stderr)
         for line in errors:
             print(f"  {line}", file=sys.stderr)
+        if args.check and args.json:
+            print(orjson.dumps({"ok": False, "errors": errors}).decode())
         return 2
     if args.check:
         print('{"ok": true}' if args.json else "settings are complete")
         return 0
     _prepare_logs(settings)
-    try:
-        end_tracing = setup_tracing("callmq-worker", version("callmq"))
-    except ValueError as error:
-        print(f"callmq work: {error}", file=sys.stderr)
-        return 2
+    end_tracing = setup_tracing("callmq-worker", version("callmq"))
     try:
         return _loop_run(_work(settings, address))
     except (LedgerUnusableError, HealthAddressError) as error:
@@ -66,6 +65,21 @@ def run(args: argparse.Namespace) -> int:
         return 2
     finally:
         end_tracing()
+
+
+def read_all(environment: Mapping[str, str]) -> tuple[Settings | None, tuple[str, int] | None, list[str]]:
+    """Return the settings, the health address, and every error of any of them and of the OTEL_* settings."""
+    settings, address, errors = None, None, []
+    try:
+        settings = load(environment)
+    except SettingsError as error:
+        errors += error.errors
+    said = settings.health_addr if settings else environment.get("CALLMQ_HEALTH_ADDR") or "off"
+    try:
+        address = parse_address(said)
+    except ValueError as error:
+        errors.append(f"CALLMQ_HEALTH_ADDR: {error}.")
+    return settings, address, errors + problems(environment, exporters(environment))
 
 
 def _prepare_logs(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from callmq_contracts.command import Safety
 from callmq_worker.core.record import (
@@ -20,6 +20,8 @@ from callmq_worker.core.record import (
     Stored,
     Weighed,
 )
+
+EARLY: Final = 1.0  # seconds by which an attempt may come before its time: tiers and clocks are not exact
 
 
 def claim(intent: Intent) -> Step[Weighed]:
@@ -59,6 +61,8 @@ def _found(record: Record, intent: Intent, now: float) -> Weighed | None:
         return Stored(record.reply, unknown=record.state is State.UNKNOWN)
     if record.state in (State.HELD, State.SENDING) and record.lease_until > now:
         return Busy(record.lease_until - now)
+    if record.state is State.FREE and record.lease_until > now and now < intent.expires_at:
+        return Busy(record.lease_until - now)  # it waits for its next attempt, and a repeat of it waits as well
     if record.state is State.SENDING and intent.safety is Safety.UNSAFE:
         used = record.attempt - record.spared
         return Spent(record.attempt, used, doubt=True, expired=False, received_at=record.received_at)
@@ -99,8 +103,8 @@ def mark_sending(held: Claim, lease: float, expires_at: float) -> Step[bool]:
     return step
 
 
-def release(held: Claim, *, doubt: bool, spare: bool) -> Step[bool]:
-    """Free the intention for a later attempt. ``spare``: this one uses up nothing."""
+def release(held: Claim, *, doubt: bool, spare: bool, wait: float = 0.0) -> Step[bool]:
+    """Free the intention for an attempt in ``wait`` seconds, and none before. ``spare``: this one uses up nothing."""
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or not _holds(record, held):
@@ -109,7 +113,7 @@ def release(held: Claim, *, doubt: bool, spare: bool) -> Step[bool]:
             record,
             state=State.FREE,
             owner=None,
-            lease_until=0.0,
+            lease_until=now + wait - EARLY if wait > EARLY else 0.0,
             doubt=record.doubt or doubt,
             spared=record.spared + (1 if spare else 0),
             updated_at=now,

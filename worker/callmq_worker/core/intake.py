@@ -1,23 +1,31 @@
 """From bytes and properties to a command that may be weighed, or to the reason why not."""
 
 import hashlib
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Command, Rejected, Safety
 from callmq_contracts.envelope import Envelope, Properties, read_envelope
+from callmq_contracts.extra import NO_EXTRA, ExtraCommands
 from callmq_contracts.problem import Problem, ProblemCode
+from callmq_worker.core.seal import believed
 
 Decode = Callable[..., Command | Rejected]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What this worker accepts."""
+    """What this worker accepts.
+
+    ``longest_life`` in seconds: a command may not outlive the record that keeps it from happening twice.
+    """
 
     accounts: frozenset[str]
     leniencies: frozenset[str]
+    extra: ExtraCommands = field(default_factory=lambda: NO_EXTRA)
+    longest_life: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +49,21 @@ class Refusal:
 
 
 def read(
-    body: bytes, properties: Properties, received_at: float, rules: Rules, *, broker_expired: bool = False
+    body: bytes,
+    properties: Properties,
+    received_at: float,
+    rules: Rules,
+    *,
+    secret: bytes,
+    broker_expired: bool = False,
 ) -> Accepted | Refusal:
     """Judge one message by its contract: first what surrounds the body, then the body, then both together.
 
-    ``broker_expired``: the broker took it out of its lane because its time was over.
+    ``broker_expired``: the broker took it out of its lane because its time was over. ``secret``: what the seal of a
+    waiting copy is made with.
     """
     envelope, problem = read_envelope(properties)
+    envelope = believed(envelope, properties, body, secret)
     first_received = envelope.first_received_at if envelope.first_received_at is not None else received_at
 
     def refuse(rejected: Rejected) -> Refusal:
@@ -55,7 +71,7 @@ def read(
 
     if problem is not None and problem.code is ProblemCode.WRONG_CONTENT_TYPE:
         return refuse(Rejected(problem))
-    decoded = decode(body, key=envelope.key, leniencies=rules.leniencies)
+    decoded = decode(body, key=envelope.key, leniencies=rules.leniencies, extra=rules.extra)
     if problem is not None:
         name = decoded.name if isinstance(decoded, Command) else decoded.command
         return refuse(Rejected(problem, name, decoded.call_id))
@@ -64,7 +80,8 @@ def read(
     problem = _disagreement(decoded, envelope, rules)
     if problem is not None:
         return refuse(Rejected(problem, decoded.name, decoded.call_id))
-    expires_at = envelope.deadline(first_received, decoded.lifetime)
+    start = envelope.published_at if envelope.published_at is not None else first_received
+    expires_at = min(envelope.deadline(first_received, decoded.lifetime), start + rules.longest_life)
     return Accepted(decoded, envelope, first_received, min(expires_at, received_at) if broker_expired else expires_at)
 
 

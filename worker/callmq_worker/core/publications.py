@@ -1,7 +1,7 @@
 """What is published for a settlement: derived from the reply alone, so that every repetition derives the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -11,8 +11,10 @@ from callmq_contracts.envelope import Envelope, Properties
 from callmq_contracts.names import Names
 from callmq_contracts.reply import REPLY_TYPE, OutcomeName, routing_key
 from callmq_worker.core.retry import Tier
+from callmq_worker.core.seal import SEAL, seal
 from callmq_worker.core.settle import Past
 
+LATEST: Final = 253_402_300_799.0  # what can be read back
 MAX_COPY_BYTES: Final = 262_144
 _COPIED_HEADERS: Final = (
     wire.IDEMPOTENCY_KEY,
@@ -51,6 +53,7 @@ class Message:
     properties: Properties
     envelope: Envelope
     received_at: float
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +105,19 @@ def _kept(names: Names, message: Message, document: Mapping[str, Any]) -> Public
     return None
 
 
-def postponed(names: Names, message: Message, tier: Tier, not_before: float, past: Past) -> Publication:
-    """Return the copy that waits in a delay tier. What was counted from its first receipt goes with it."""
-    envelope = message.envelope
+def postponed(
+    names: Names, message: Message, tier: Tier, not_before: float, past: Past, *, secret: bytes
+) -> Publication:
+    """Return the copy that waits in a delay tier. What was counted from its first receipt goes with it, sealed."""
     own: dict[str, Any] = {wire.NOT_BEFORE: int(not_before * 1000)}
     if past.attempts or past.doubt:
         own |= {wire.ATTEMPTS: past.attempts, wire.DOUBT: past.doubt}
-    if envelope.time_to_live is not None:
-        start = envelope.published_at if envelope.published_at is not None else message.received_at
-        end = start + envelope.time_to_live
-        own[wire.EXPIRES_AT] = int(1000 * (end if envelope.expires_at is None else min(end, envelope.expires_at)))
-    return _copy(message, names.retry(tier.name), message.properties.routing_key, own)
+    if (
+        message.expires_at is not None
+    ):  # the broker takes `expiration` away, and a lifetime counts from the first receipt
+        own[wire.EXPIRES_AT] = int(1000 * min(message.expires_at, LATEST))
+    copy = _copy(message, names.retry(tier.name), message.properties.routing_key, own)
+    return replace(copy, headers={**copy.headers, SEAL: seal(copy.headers, copy.routing_key, copy.body, secret)})
 
 
 def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> Publication:

@@ -167,6 +167,8 @@ def conclude(made: Attempt, outcome: Outcome) -> Settlement:
 
 def busy(seconds: float, lease: float, *, hold: bool) -> Postponed:
     """Return the wait for another delivery of the same key: short at first, since most work is short."""
+    if seconds > lease:
+        return Postponed(seconds, "its next attempt waits")
     delay = LEASE_POLL if lease - seconds < LEASE_POLL_OLD else LEASE_POLL_OLD
     return Postponed(min(delay, max(seconds, 0.1)) if hold else delay, "in progress", ordered=hold)
 

@@ -63,7 +63,7 @@ def publication(message: Publication) -> tuple[str, Attributes]:
         template = destination(exchange, _REPLY_KEY) if exchange else "{reply_to}"
     attributes = _message("send", destination(exchange, key), template, key)
     attributes["messaging.message.body.size"] = len(message.body)
-    if message.correlation_id:
+    if message.correlation_id and message.type != REPLY_TYPE:  # a reply without one is correlated by its key
         attributes["messaging.message.conversation_id"] = message.correlation_id
     if not exchange and key.startswith(_BROKER_NAMED):
         attributes["messaging.destination.anonymous"] = True

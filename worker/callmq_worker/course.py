@@ -1,0 +1,41 @@
+"""What a worker runs by, and how it is."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from callmq_worker.core.layout import Lane, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What this worker runs by. Times in seconds."""
+
+    lanes: tuple[Lane, ...]
+    layout: Layout
+    concurrency: int
+    grace: float
+    retention: float
+
+
+@dataclass(slots=True)
+class Condition:
+    """What readiness is made of. A part that is None or empty is well."""
+
+    broker: str | None = "not connected yet"
+    topology: tuple[str, ...] = ()
+    consuming: bool = False
+    ledger: str | None = None
+    paused: dict[str, str] = field(default_factory=dict)
+
+    def faults(self) -> dict[str, Any]:
+        """Return the parts that are not well."""
+        parts: dict[str, Any] = {
+            "broker": self.broker,
+            "topology": list(self.topology),
+            "ledger": self.ledger,
+            "paused": dict(self.paused),
+        }
+        faults = {name: part for name, part in parts.items() if part}
+        if not self.consuming and not faults:
+            faults["lanes"] = "not consuming"
+        return faults
