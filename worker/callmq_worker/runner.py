@@ -175,7 +175,8 @@ class Runner:
             await self._probe(session)
             return
         for lane in self._course.lanes:
-            await self._open(session, lane, self._prefetch(lane))
+            if lane not in (opened for opened, _ in self._consumers):
+                await self._open(session, lane, self._prefetch(lane))
         self._opened_at = self._clock.monotonic()
         LOG.info("lanes open")
 
@@ -197,13 +198,16 @@ class Runner:
         self._consumers.append((lane, await session.consume(lane, prefetch, taken)))
 
     async def _probe(self, session: Session) -> None:
-        """While no account can work, take one command from the first lane that has one; the rest stay untouched."""
+        """While no account can work, let one command go from the first lane that has one; the rest stay untouched.
+
+        A lane that keeps order is opened whole: a queue puts back out of order what is taken and returned in parts.
+        """
         await self._until(self._over, self._gates.next_probe_in())
         pauses, before = self._gates.pauses, self.flight.taken
         for lane in self._course.lanes:
             if self._over() or self.flight.taken != before:
                 break
-            await self._open(session, lane, 1)
+            await self._open(session, lane, self._prefetch(lane) if lane.ordered else 1)
             await self._until(lambda: self._over() or self.flight.taken != before, PROBE_LOOK)
             if self.flight.taken == before and not self._over():
                 await self._shut()
@@ -216,7 +220,8 @@ class Runner:
                 or not len(self.flight)
             )
         )
-        if not self._over():
+        resumed = not self._gates.shut and all(lane.ordered for lane, _ in self._consumers)
+        if not self._over() and not resumed:
             await self._shut()
             await self._until(self._over, PROBE_LOOK if self._gates.shut else 0.0)
 

@@ -197,6 +197,17 @@ async def test_results_come_in_order_within_the_window(
     assert keys == [f"key-{n}" for n in range(300) if n != 100]
 
 
+async def test_a_body_that_is_none_stops_nothing(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
+    wrong: list[Any] = ["abc", 7, None, [dial], {"command": "dial", "params": {"to": float("nan")}}]
+    known = Invalid("known", "", "Why.")
+    async with Client(amqp_url) as client:
+        messages = [*(Message(body, "k") for body in wrong), known, Message(dial, "good")]
+        results = [result async for result in client.send_many(messages)]
+    assert [type(result) for result in results] == [Invalid] * 6 + [Confirmed]
+    assert results[5] is known
+    assert len(await drain(commands)) == 1
+
+
 async def test_leaving_send_many_early_leaves_nothing_behind(
     amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
 ) -> None:

@@ -119,7 +119,11 @@ def test_nothing_secret_is_in_the_repr() -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("hide", [lambda n: n, lambda n: [1, (n,)], lambda n: {"a": [{"b": n}]}, "dated"])
 def test_a_number_that_json_lacks_is_refused_however_deep(number: float, hide: Any) -> None:
-    body = {"command": "calling.play", "id": CALL, "params": {"x": None, "play": Dated(number) if hide == "dated" else hide(number)}}
+    body = {
+        "command": "calling.play",
+        "id": CALL,
+        "params": {"x": None, "play": Dated(number) if hide == "dated" else hide(number)},
+    }
     for validate in (True, False):
         with pytest.raises(InvalidCommandError, match="NaN or infinity") as caught:
             prepare(Message(body, "k", validate=validate), None)

@@ -190,6 +190,7 @@ class RabbitConsumer:
 
     async def close(self) -> None:
         """Close the channel: what is unsettled goes back to the queue."""
+        self._tag = None  # its end is wanted, and no loss
         if not self._channel.is_closed:
             try:
                 await bounded(self._channel.close(), CLOSE_TIMEOUT)

@@ -8,6 +8,8 @@ from callmq_worker.core.retry import Tier
 
 # The broker's count rises by mere reconnects and decides nothing here: past it a message moves, it is not lost.
 DELIVERY_LIMIT: Final = 20
+# A lane that keeps order is put back whole at each probe of a paused account; its commands live four hours at most.
+ORDERED_DELIVERY_LIMIT: Final = 2000
 # Parked and dead messages are browsed, and each look counts as a delivery.
 NO_DELIVERY_LIMIT: Final = 2_147_483_647
 RETURNED_LANE: Final = "returned"
@@ -82,7 +84,10 @@ def layout(names: Names, tiers: tuple[Tier, ...]) -> Layout:
     ]
     queues = [
         QueueSpec(names.dial, work),
-        QueueSpec(names.control, {**work, "x-single-active-consumer": True}),
+        QueueSpec(
+            names.control,
+            {**work, "x-delivery-limit": ORDERED_DELIVERY_LIMIT, "x-single-active-consumer": True},
+        ),
         QueueSpec(names.unrouted, work),
         QueueSpec(names.returned, {**_quorum(NO_DELIVERY_LIMIT), **last_resort}),
         QueueSpec(names.dead, {**_quorum(NO_DELIVERY_LIMIT), "x-message-ttl": DEAD_RETENTION_MS}),
