@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DIAL: Final = "dial"
-PREFIX_PATTERN: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+PREFIX_PATTERN: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)

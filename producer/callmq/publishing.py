@@ -40,6 +40,9 @@ class _NoExchangeError(Exception):
     """The channel could not be opened because the exchange does not exist."""
 
 
+_SILENCE: Final = "The broker did not answer in time."
+
+
 @dataclass(eq=False, slots=True)
 class _Outlet:
     """An open channel whose exchange was there. ``unanswered`` counts publishes without the broker's word.
@@ -64,7 +67,6 @@ class _Progress:
 
     seconds: float
     outlet: _Outlet | None = None
-    trouble: str = "The broker did not answer in time."
 
 
 class Publisher:
@@ -77,6 +79,8 @@ class Publisher:
         self._timeout = timeout
         self._outlet: _Outlet | None = None
         self._suspect = False
+        self._line = asyncio.Lock()
+        self._trouble = _SILENCE
         self._opening: Shared[_Outlet] = Shared(self._open)
 
     async def close(self) -> None:
@@ -116,7 +120,8 @@ class Publisher:
 
     async def _deliver(self, message: Message, routing_key: str, progress: _Progress) -> None:
         while True:
-            outlet = await self._ready(progress)
+            async with self._line:  # in the order of the calls, also while a channel is being opened
+                outlet = await self._ready()
             outlet.unanswered += 1
             progress.outlet = outlet
             try:
@@ -124,12 +129,12 @@ class Publisher:
             except ChannelInvalidStateError:  # raised before the first byte: the channel had closed meanwhile
                 outlet.unanswered -= 1
                 progress.outlet = None
-                progress.trouble = "The channel to the broker kept closing."
+                self._trouble = "The channel to the broker kept closing."
                 await asyncio.sleep(0)
             else:
                 return
 
-    async def _ready(self, progress: _Progress) -> _Outlet:
+    async def _ready(self) -> _Outlet:
         """Return an open channel on which the broker takes publishes, however often it takes to connect."""
         while True:
             outlet = self._outlet
@@ -137,12 +142,13 @@ class Publisher:
                 try:
                     outlet = await self._opening.get()
                 except (*BROKER_ERRORS, ForeignCancelError) as error:
-                    progress.trouble = str(error) or "The broker opened no channel."
+                    self._trouble = str(error) or "The broker opened no channel."
                     await asyncio.sleep(_PAUSE)
                     continue
             if not is_blocked(outlet.connection):
+                self._trouble = _SILENCE
                 return outlet
-            progress.trouble = f"Nothing went out: {_ALARM}."
+            self._trouble = f"Nothing went out: {_ALARM}."
             await until_unblocked(outlet.connection, outlet.channel)
 
     async def _open(self) -> _Outlet:
@@ -183,7 +189,7 @@ class Publisher:
     def _without_word(self, error: BaseException, progress: _Progress, key: str | None, name: str) -> PublishResult:
         outlet = progress.outlet
         if outlet is None:
-            return Blocked(key, name, progress.trouble)
+            return Blocked(key, name, self._trouble)
         if isinstance(error, ChannelClosed):
             if outlet.alone is None:
                 outlet.alone = outlet.unanswered == 1

@@ -167,7 +167,7 @@ def test_a_body_behind_more_blanks_than_a_line_may_have_is_too_large(blanks: int
     first, *others = read_lines(lambda _size: next(chunks, b""))
     judged = decode(first)
     assert not hasattr(judged, "safety")
-    assert judged.problem.code == "too_large"  # type: ignore[union-attr]
+    assert judged.problem.code == "too_large"
     assert others == [line for line in end.split(b"\n") if line]
 
 
