@@ -45,7 +45,7 @@ def install_amqplib() -> str | None:
     # Made beside its place and then renamed: an installation that broke off is not taken for one.
     with tempfile.TemporaryDirectory(dir=_HOME.parent, prefix="amqplib-") as making:
         options = ["--prefix", making, "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        command = [*npm, "install", "--silent", *options, f"amqplib@{_VERSION}"]
+        command = [*npm, "install", "--loglevel=error", *options, f"amqplib@{_VERSION}"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_MINUTES * 60, check=False)
         except subprocess.TimeoutExpired:
