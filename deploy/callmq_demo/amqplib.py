@@ -38,7 +38,7 @@ def install_amqplib() -> str | None:
     """Install the client unless it is there; the answer is what went wrong, if anything did."""
     if find_amqplib() is not None:
         return None
-    npm = _npm()
+    npm = npm_command()
     if npm is None:
         return "Node is missing: make setup brings it."
     _HOME.parent.mkdir(exist_ok=True)
@@ -58,7 +58,8 @@ def install_amqplib() -> str | None:
     return None
 
 
-def _npm() -> list[str] | None:
+def npm_command() -> list[str] | None:
+    """Return how npm is called: that of this environment's Node, or another on the path."""
     node = find_node()
     if node is None:
         return None

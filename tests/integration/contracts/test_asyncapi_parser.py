@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from callmq_contracts import CATALOG
+from callmq_demo.amqplib import find_node, npm_command
 from needs import missing
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ QUIET = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-
 def parser() -> Path:
     """Lend the folder in which the parser is installed: once for this checkout, by npm."""
     folder = ROOT / ".cache" / f"asyncapi-parser-{VERSION}"
-    if shutil.which("node") is None:
+    if find_node() is None:
         missing("node")
     if not folder.exists():
         install(folder)
@@ -33,14 +33,14 @@ def parser() -> Path:
 
 
 def install(folder: Path) -> None:
-    npm = shutil.which("npm")
+    npm = npm_command()
     if npm is None:
         missing("npm")
     folder.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as room:
         made = Path(room) / "made"
         made.mkdir()
-        command = [npm, "install", *QUIET, "--prefix", str(made), f"{PACKAGE}@{VERSION}"]
+        command = [*npm, "install", *QUIET, "--prefix", str(made), f"{PACKAGE}@{VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=made, timeout=100)
         if done.returncode:
             missing(f"{PACKAGE} {VERSION} from npm (which said: {done.stderr.strip()[-300:]})")
@@ -52,7 +52,7 @@ def install(folder: Path) -> None:
 
 
 def parsed(parser: Path, document: Path) -> dict:
-    command = ["node", str(SCRIPT), str(parser), str(document)]
+    command = [str(find_node()), str(SCRIPT), str(parser), str(document)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
 
 
