@@ -152,7 +152,11 @@ def _of_requests(cases: Sequence[Case], evidence: Evidence) -> Iterator[str]:
 def _allowed(wanted: int, alike: Sequence[Case], evidence: Evidence) -> range:
     """Return how many requests there may be: after a restart fewer where doubt is said, more where none is unsafe."""
     names = {case.name: case for case in alike}
-    doubted = any(_doubted_by_kill(names[each.case], each) for each in evidence.answers if each.case in names)
+    doubted = any(
+        each.outcome == _UNKNOWN or _doubted_by_kill(names[each.case], each)
+        for each in evidence.answers
+        if each.case in names
+    )
     repeatable = all(case.safety is not Safety.UNSAFE for case in alike)
     least = 0 if evidence.restarts and doubted else wanted
     return range(least, wanted + (evidence.restarts if repeatable else 0) + 1)

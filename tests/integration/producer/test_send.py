@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -154,15 +156,23 @@ async def test_a_connection_closed_in_the_middle(
     private_node: PrivateNode, amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]
 ) -> None:
     async with Client(amqp_url) as client:
-        results = []
-        async for result in client.send_many(bodies(dial, 3000), window=256):
-            results.append(result)
-            if len(results) == 500:
-                closing = asyncio.create_task(asyncio.to_thread(private_node.close_connections, amqp_url))
+        closing = asyncio.create_task(asyncio.sleep(0))
+
+        async def until_closed() -> AsyncIterator[Message]:
+            """Keep the window full until the connection was closed under it, so that some are on their way then."""
+            nonlocal closing
+            for number in itertools.count():
+                if number == 500:
+                    closing = asyncio.create_task(asyncio.to_thread(private_node.close_connections, amqp_url))
+                if number > 1000 and closing.done():
+                    return
+                yield Message(dial, f"key-{number}")
+
+        results = [result async for result in client.send_many(until_closed(), window=256)]
         await closing
         after = await client.send(dial, key="after")
     assert isinstance(after, Confirmed)
-    assert [result.key for result in results] == [f"key-{n}" for n in range(3000)]
+    assert [result.key for result in results] == [f"key-{n}" for n in range(len(results))]
     lost = [result for result in results if not result.ok]
     assert lost
     assert all(isinstance(result, Unknown) for result in lost)

@@ -165,6 +165,11 @@ def test_after_a_kill_nobody_is_dialled_twice_and_nothing_that_succeeded_was_los
     assert found(doubted(requests=again("original"))) != []
 
 
+def test_what_was_killed_before_it_arrived_is_in_doubt_and_that_is_allowed() -> None:
+    assert found(replace(GOOD, restarts=1, requests=without_requests("lost"))) == []
+    assert found(replace(GOOD, requests=without_requests("lost"))) != []
+
+
 def test_an_endpoint_without_a_journal_is_not_judged() -> None:
     assert found(replace(GOOD, requests=None)) == []
 
