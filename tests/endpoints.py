@@ -13,7 +13,7 @@ from typing import Self
 
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
-from callmq_worker.adapters.otel import NoObserver
+from callmq_worker.adapters.otel_observer import NoObserver
 from callmq_worker.ports import Request
 
 AUTHORIZATION = "Basic Y2FuYXJ5OnRva2Vu"

@@ -12,7 +12,7 @@ from callmq_contracts.envelope import Properties
 from callmq_contracts.names import Names
 from callmq_worker.adapters.memory import ManualClock, MemoryLedger, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, Turn, unwatched
-from callmq_worker.adapters.otel import NoObserver
+from callmq_worker.adapters.otel_observer import NoObserver
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import RecordKey
 from callmq_worker.core.retry import parse_tiers

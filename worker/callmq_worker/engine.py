@@ -249,10 +249,9 @@ class Engine:
         )
 
     async def _transact(self, accepted: Accepted, operation: str, step: Step[T]) -> T:
-        with self.tools.observer.span(
-            f"ledger {operation}", "internal", spans.ledger(operation, self.tools.ledger.system)
-        ):
-            return await self.tools.ledger.transact(record_key(accepted), step)
+        ledger = self.tools.ledger
+        with self.tools.observer.span("internal", lambda: spans.ledger(operation, ledger.system)):
+            return await ledger.transact(record_key(accepted), step)
 
 
 def record_key(accepted: Accepted) -> RecordKey:

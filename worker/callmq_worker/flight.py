@@ -87,11 +87,13 @@ class Flight:
 
     async def _carry(self, delivery: Delivery, *, ordered: bool) -> None:
         situated = self._engine.read(delivery, hold=ordered)
-        envelope, size = situated.read.envelope, len(delivery.body)
-        name, attributes = spans.delivery(
-            delivery.exchange, delivery.queue, envelope, size, redelivered=delivery.redelivered
-        )
-        with self._observer.span(name, "consumer", attributes, envelope.trace) as span:
+        envelope = situated.read.envelope
+
+        def describe() -> tuple[str, spans.Attributes]:
+            size, again = len(delivery.body), delivery.redelivered
+            return spans.delivery(delivery.exchange, delivery.queue, envelope, size, redelivered=again)
+
+        with self._observer.span("consumer", describe, envelope.trace) as span:
             try:
                 if isinstance(situated.read, Accepted):
                     span.set("callmq.command", situated.read.command.name)

@@ -16,7 +16,7 @@ from callmq_worker.adapters.amqp import Hosts, bounded, connect
 from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.management import Management
-from callmq_worker.adapters.rabbitmq import RabbitPublisher
+from callmq_worker.adapters.publishing import RabbitPublisher
 from callmq_worker.core.layout import Layout, layout
 from callmq_worker.operations.desk import Desk
 from callmq_worker.ports import BrokerAwayError, Ledger, LedgerAwayError

@@ -172,6 +172,11 @@ class Delivery:
 class Span(Protocol):
     """One timed step of a trace."""
 
+    @property
+    def recording(self) -> bool:
+        """Whether anybody will see what is told here."""
+        ...
+
     def set(self, name: str, value: str | float | bool) -> None:  # noqa: FBT001 - an attribute may be a boolean
         """Add an attribute; a phone number in it is masked."""
         ...
@@ -182,22 +187,22 @@ class Span(Protocol):
 
 
 Attributes: TypeAlias = Mapping[str, str | float | bool]
+Describe: TypeAlias = Callable[[], tuple[str, Attributes]]
 
 
 class Observer(Protocol):
     """Traces, by the OpenTelemetry conventions for messaging and HTTP."""
 
     def span(
-        self,
-        name: str,
-        kind: str,
-        attributes: Attributes,
-        parent: Mapping[str, str] | None = None,
+        self, kind: str, describe: Describe, parent: Mapping[str, str] | None = None
     ) -> AbstractContextManager[Span]:
-        """Time a step of a kind (consumer, producer, client, internal) under W3C headers, else the running step."""
+        """Time a step of a kind (consumer, producer, client, internal) under W3C headers, else the running step.
+
+        ``describe`` returns the step's name and attributes. It is called only where the step is recorded.
+        """
         ...
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Return the W3C headers of the running step."""
         ...
 

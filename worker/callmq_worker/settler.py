@@ -126,8 +126,7 @@ class Settler:
 
     async def _publish(self, publication: Publication) -> Published:
         means = self._means
-        name, attributes = spans.publication(publication)
-        with means.observer.span(name, "producer", attributes) as span:
+        with means.observer.span("producer", lambda: spans.publication(publication)) as span:
             headers = {**publication.headers, **means.observer.headers()}
             published = await means.publisher.publish(replace(publication, headers=headers))
             if published is not Published.CONFIRMED:
@@ -181,14 +180,12 @@ class Settler:
 
     async def _insist(self, key: RecordKey, operation: str, step: Step[T]) -> T:
         """Run a step until the ledger takes it: an answer in hand is never dropped."""
-        tries, mine = 0, object()
+        ledger, tries, mine = self._means.ledger, 0, object()
         try:
             while True:
                 try:
-                    with self._means.observer.span(
-                        f"ledger {operation}", "internal", spans.ledger(operation, self._means.ledger.system)
-                    ):
-                        return await self._means.ledger.transact(key, step)
+                    with self._means.observer.span("internal", lambda: spans.ledger(operation, ledger.system)):
+                        return await ledger.transact(key, step)
                 except LedgerAwayError as error:
                     self._faults[mine] = str(error)
                     LOG.error("ledger away", extra={"fields": {"operation": operation, "reason": str(error)}})  # noqa: TRY400

@@ -16,7 +16,7 @@ from callmq_worker.adapters.amqp import Hosts
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
 from callmq_worker.adapters.logs import clean
-from callmq_worker.adapters.otel import NoObserver, OtelObserver
+from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.adapters.sqlite import SqliteLedger
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError

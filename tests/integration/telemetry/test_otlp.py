@@ -17,7 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from callmq_contracts.envelope import Envelope
 from callmq_contracts.reply import REPLY_TYPE
 from callmq_worker.adapters import otel as adapter
-from callmq_worker.adapters.otel import NoObserver, OtelObserver, build_provider, setup_tracing
+from callmq_worker.adapters.otel import build_provider, setup_tracing
+from callmq_worker.adapters.otel_observer import SCHEMA, NoObserver, OtelObserver
 from callmq_worker.core import spans
 from callmq_worker.core.outcome import Answered
 from callmq_worker.core.publications import Publication
@@ -36,27 +37,26 @@ def traced(otel, receiver):
     """Return an observer whose spans reach the receiver, and what ends the tracing."""
     otel(EXPORTER_OTLP_ENDPOINT=receiver.url, BSP_SCHEDULE_DELAY="600000")
     provider, end = build_provider("callmq", "1.2.3")
-    yield OtelObserver(provider.get_tracer("callmq", schema_url=adapter.SCHEMA)), end
+    yield OtelObserver(provider.get_tracer("callmq", schema_url=SCHEMA)), end
     end()
 
 
-def carry(observer):
+def carry(observer, parent=PARENT):
     """Make the spans of one delivery, as the engine does, and return the headers of its request and of its reply."""
     envelope = Envelope("dial", message_id="m-1", correlation_id=NUMBER)
-    name, known = spans.delivery("callmq.commands", "callmq.dial", envelope, 12)
-    with observer.span(name, "consumer", known, PARENT) as delivery:
+    known = ("callmq.commands", "callmq.dial", envelope, 12)
+    with observer.span("consumer", lambda: spans.delivery(*known), parent) as delivery:
         delivery.set("callmq.outcome", "succeeded")
-        with observer.span("ledger claim", "internal", spans.ledger("claim", "sqlite")):
+        with observer.span("internal", lambda: spans.ledger("claim", "sqlite")):
             pass
-        name, known = spans.request("https://u:p@space.example/api?to=1", 1)
-        with observer.span(name, "client", known) as post:
+        with observer.span("client", lambda: spans.request("https://u:p@space.example/api?to=1", 1)) as post:
             sent = observer.headers()
             told, error = spans.answer(Answered(503))
             for key, value in told.items():
                 post.set(key, value)
             post.fail(error)
-        name, known = spans.publication(Publication("callmq.replies", "-.dial.succeeded", b"{}", type=REPLY_TYPE))
-        with observer.span(name, "producer", known):
+        reply = Publication("callmq.replies", "-.dial.succeeded", b"{}", type=REPLY_TYPE)
+        with observer.span("producer", lambda: spans.publication(reply)):
             return sent, observer.headers()
 
 
@@ -122,7 +122,7 @@ def test_the_resource_says_who_speaks_and_settings_win(otel, receiver):
         RESOURCE_ATTRIBUTES="deployment.environment.name=test,service.version=9",
     )
     provider, end = build_provider("callmq", "1.2.3")
-    with OtelObserver(provider.get_tracer("callmq")).span("step", "internal", {}):
+    with OtelObserver(provider.get_tracer("callmq")).span("internal", lambda: ("step", {})):
         pass
     end()
     assert receiver.resource["service.name"] == "dialler"
@@ -134,7 +134,10 @@ def test_the_resource_says_who_speaks_and_settings_win(otel, receiver):
 
 def test_a_message_without_context_starts_a_trace_whatever_runs_here(traced, receiver):
     observer, end = traced
-    with observer.span("outer", "internal", {}), observer.span("stray", "consumer", {}, {"traceparent": "nonsense"}):
+    with (
+        observer.span("internal", lambda: ("outer", {})),
+        observer.span("consumer", lambda: ("stray", {}), {"traceparent": "nonsense"}),
+    ):
         pass
     end()
     outer, stray = receiver.spans["outer"], receiver.spans["stray"]
@@ -148,9 +151,9 @@ async def test_tasks_keep_their_own_running_step(traced, receiver):
     entered = asyncio.Barrier(20)
 
     async def work(number):
-        with observer.span(f"outer {number}", "internal", {}):
+        with observer.span("internal", lambda: (f"outer {number}", {})):
             await entered.wait()
-            with observer.span(f"inner {number}", "internal", {}):
+            with observer.span("internal", lambda: (f"inner {number}", {})):
                 await asyncio.sleep(0)
 
     await asyncio.gather(*(work(number) for number in range(20)))
@@ -163,18 +166,18 @@ async def test_an_exception_fails_its_step_without_its_text_and_a_cancellation_d
     observer, end = traced
 
     async def waits():
-        with observer.span("cancelled", "internal", {}):
+        with observer.span("internal", lambda: ("cancelled", {})):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(waits())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    with pytest.raises(json.JSONDecodeError), observer.span("failed", "internal", {}):
+    with pytest.raises(json.JSONDecodeError), observer.span("internal", lambda: ("failed", {})):
         json.loads(f"{NUMBER} canary")
 
     def fails():
-        with observer.span("told", "internal", {}) as told:
+        with observer.span("internal", lambda: ("told", {})) as told:
             told.fail("fault")
             raise ValueError("canary")
 
@@ -268,7 +271,7 @@ def test_what_a_message_says_in_its_headers_is_not_repeated_in_logs(caplog):
     try:
         hostile = {"baggage": f"{NUMBER}-canary,=,;;", "traceparent": "canary", "tracestate": "canary"}
         for _ in range(5):
-            with OtelObserver().span("step", "consumer", {}, hostile):
+            with OtelObserver().span("consumer", lambda: ("step", {}), hostile):
                 pass
     finally:
         logger.handlers, logger.propagate = before

@@ -18,12 +18,13 @@ def run(program, **settings):
 PROGRAM = """
 import logging
 from callmq_worker.adapters.logs import setup_logs
-from callmq_worker.adapters.otel import OtelObserver, setup_tracing
+from callmq_worker.adapters.otel import setup_tracing
+from callmq_worker.adapters.otel_observer import OtelObserver
 setup_logs("INFO", "json")
 observer = OtelObserver()
 end = setup_tracing("callmq", "1")
 for number in range(40):
-    with observer.span("step", "internal", {"to": "+15551234567"}):
+    with observer.span("internal", lambda: ("step", {"to": "+15551234567"})):
         pass
 end()
 end()

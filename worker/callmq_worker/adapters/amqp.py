@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 
 import aio_pika
 import pamqp.decode
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
+from pamqp.commands import Basic
 from yarl import URL
 
 from callmq_contracts.envelope import Properties
@@ -86,22 +87,29 @@ def _cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def properties_of(message: AbstractIncomingMessage) -> Properties:
+def properties_of(routing_key: str | None, told: Basic.Properties) -> Properties:
     """Return what surrounds a message's body."""
-    timestamp = message.timestamp
+    timestamp = told.timestamp
     return Properties(
-        routing_key=message.routing_key or "",
-        content_type=message.content_type,
-        content_encoding=message.content_encoding,
-        message_id=message.message_id,
-        correlation_id=message.correlation_id,
-        reply_to=message.reply_to,
-        app_id=message.app_id,
-        user_id=message.user_id,
-        expiration=message.expiration,
+        routing_key=routing_key or "",
+        content_type=told.content_type,
+        content_encoding=told.content_encoding,
+        message_id=told.message_id,
+        correlation_id=told.correlation_id,
+        reply_to=told.reply_to,
+        app_id=told.app_id,
+        user_id=told.user_id,
+        expiration=_seconds(told.expiration) if told.expiration else None,
         timestamp=timestamp.timestamp() if isinstance(timestamp, dt.datetime) else None,
-        headers=dict(message.headers),
+        headers=told.headers or {},
     )
+
+
+def _seconds(milliseconds: str) -> float | str:
+    try:
+        return float(milliseconds) / 1000
+    except ValueError:
+        return milliseconds  # what it is not is the contract's business
 
 
 def _lenient_timestamp(value: bytes) -> tuple[int, Any]:

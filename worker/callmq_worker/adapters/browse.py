@@ -24,7 +24,7 @@ class FoundMessage:
         self._message = message
         self.position = position
         self.body = message.body
-        self.properties: Properties = properties_of(message)
+        self.properties: Properties = properties_of(message.routing_key, message.properties)
 
     async def take(self) -> None:
         """Remove it. Raises `BrokerAwayError`."""

@@ -1,4 +1,4 @@
-"""The way to the endpoint, through httpx's transport: what left, and what came back, is known for certain."""
+"""The way to the endpoint, through a transport of httpx: what left, and what came back, is known for certain."""
 
 import asyncio
 import datetime as dt
@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from callmq_worker.adapters.http1 import Http1Transport
 from callmq_worker.core import spans
 from callmq_worker.core.outcome import Answer, Answered, NoAnswer, NotSent, Withheld
 from callmq_worker.core.redact import REDACTED
@@ -23,7 +24,6 @@ MAX_NESTING: Final = 200  # below what can be written for certain
 IDLE_SECONDS: Final = 5.0
 # Baggage stays in the house: it is the producer's, and the endpoint is somebody else.
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
-LEAVING: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (httpx.ConnectTimeout, "connect time-out"),
     (httpx.PoolTimeout, "no free connection in time"),
@@ -62,15 +62,11 @@ class _Passage:
     """What is known of one request on its way."""
 
     leave: Leave
-    asked: bool = False
     left: bool = False
 
-    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        if event in LEAVING and not self.asked:
-            self.asked = True
-            if not await self.leave():
-                raise _WithheldError
-            self.left = True
+    async def ask(self) -> None:
+        if not await self.leave():
+            raise _WithheldError
 
 
 class HttpDispatcher:
@@ -85,36 +81,31 @@ class HttpDispatcher:
         context: ssl.SSLContext | None = None,
     ) -> None:
         """Trust the system's authorities, or those of ``context``."""
-        self._accounts = dict(accounts)
+        self._routes = {name: _Route(account) for name, account in accounts.items()}
         self._clock = clock
         self._observer = observer
-        context = context or ssl.create_default_context()
-        self._fresh = _transport(context, concurrency, keep=0)
-        self._reused = _transport(context, concurrency, keep=concurrency)
+        self._transport = Http1Transport(context or ssl.create_default_context(), concurrency, IDLE_SECONDS)
 
     async def dispatch(self, request: Request, leave: Leave) -> Answer:
         """Send once and say what is known. Raises only for cancellation."""
-        account = self._accounts[request.account]
-        passage = _Passage(leave)
-        name, attributes = spans.request(account.url, request.resend)
-        with self._observer.span(name, "client", attributes) as span:
-            answer = await self._send(request, account, passage)
-            known, error = spans.answer(answer)
-            for attribute, value in known.items():
-                span.set(attribute, value)
-            if error is not None:
-                span.fail(error)
+        route = self._routes[request.account]
+        with self._observer.span("client", lambda: spans.request(route.account.url, request.resend)) as span:
+            answer = await self._send(request, route, _Passage(leave))
+            if span.recording:
+                known, error = spans.answer(answer)
+                for attribute, value in known.items():
+                    span.set(attribute, value)
+                if error is not None:
+                    span.fail(error)
             return answer
 
-    async def _send(self, request: Request, account: Account, passage: _Passage) -> Answer:
-        transport = self._fresh if request.fresh else self._reused
+    async def _send(self, request: Request, route: "_Route", passage: _Passage) -> Answer:
         response = None
         try:
-            outgoing = self._outgoing(request, account, passage)
+            outgoing = route.outgoing(request, self._observer.headers(), passage)
             async with asyncio.timeout(request.deadline):
-                response = await transport.handle_async_request(outgoing)
-                response.request = outgoing
-                document, whole = await _read(response, account.secrets)
+                response = await self._transport.handle_async_request(outgoing)
+                document, whole = await _read(response, route.account.secrets)
                 return self._answered(response, document, whole=whole)
         except _WithheldError:
             return Withheld()
@@ -124,7 +115,7 @@ class HttpDispatcher:
             return self._ended(response, passage, _reason(error))
         finally:
             if response is not None:
-                await _close(response)
+                await response.stream.aclose()  # type: ignore[union-attr]
 
     def _ended(self, response: httpx.Response | None, passage: _Passage, reason: str) -> Answer:
         if response is not None:
@@ -135,43 +126,44 @@ class HttpDispatcher:
         retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
         return Answered(response.status_code, document, retry_after, whole)
 
-    def _outgoing(self, request: Request, account: Account, passage: _Passage) -> httpx.Request:
-        headers = {
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+class _Route:
+    """One account's way: what all of its requests have in common is made once."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._url = httpx.URL(account.url)
+        fixed = {
+            "Host": self._url.netloc.decode("ascii"),
             "Authorization": account.authorization,
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "callmq",
-            **{n: v for n, v in self._observer.headers().items() if n in TRACE_HEADERS},
         }
+        self._fixed = [(name.encode("ascii"), value.encode("ascii")) for name, value in fixed.items()]
+
+    def outgoing(self, request: Request, trace: Mapping[str, str], passage: _Passage) -> httpx.Request:
+        """Return the POST. ValueError where the key or the trace can't be a header."""
+        headers = [*self._fixed, (b"Content-Length", b"%d" % len(request.body))]
+        headers += [(n.encode("ascii"), trace[n].encode("ascii")) for n in TRACE_HEADERS if n in trace]
         if request.key is not None:
             escaped = request.key.replace("\\", "\\\\").replace('"', '\\"')
-            headers["Idempotency-Key"] = f'"{escaped}"'
-        limits = {
-            "connect": CONNECT_TIMEOUT,
-            "read": request.deadline,
-            "write": request.deadline,
-            "pool": request.deadline,
-        }
-        extensions = {"timeout": limits, "trace": passage.trace}
-        return httpx.Request("POST", account.url, headers=headers, content=request.body, extensions=extensions)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._fresh.aclose()
-        await self._reused.aclose()
-
-
-def _transport(context: ssl.SSLContext, concurrency: int, *, keep: int) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=keep, keepalive_expiry=IDLE_SECONDS)
-    return httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, retries=0)
+            headers.append((b"Idempotency-Key", f'"{escaped}"'.encode("ascii")))
+        extensions = {"timeout": {"connect": CONNECT_TIMEOUT}, "fresh": request.fresh, "passage": passage}
+        body = httpx.ByteStream(request.body)
+        return httpx.Request("POST", self._url, headers=headers, stream=body, extensions=extensions)
 
 
 async def _read(response: httpx.Response, secrets: tuple[bytes, ...]) -> tuple[Any, bool]:
     """Return the answer's JSON, if any, and whether the body came whole: not so if encoded, since it can't be read."""
     chunks, size = [], 0
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.stream:  # type: ignore[union-attr]
             chunks.append(chunk)
             size += len(chunk)
             if size > MAX_ANSWER_BYTES:
@@ -190,13 +182,6 @@ async def _read(response: httpx.Response, secrets: tuple[bytes, ...]) -> tuple[A
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None, True
     return document, True
-
-
-async def _close(response: httpx.Response) -> None:
-    try:
-        await response.aclose()
-    except (httpx.HTTPError, OSError, RuntimeError):
-        return  # what it said is known already
 
 
 def _reason(error: Exception) -> str:

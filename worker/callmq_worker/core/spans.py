@@ -118,23 +118,6 @@ def answer(came_back: Answer) -> tuple[Attributes, str | None]:
             assert_never(came_back)
 
 
-def ledger(operation: str, system: str | None = None) -> Attributes:
-    """Return the attributes of a ledger's span; ``system`` as the conventions name it (``sqlite``, ``postgresql``)."""
-    attributes = {"db.operation.name": operation}
-    if system:
-        attributes["db.system.name"] = system
-    return attributes
-
-
-def command(name: str | None, *, account: str | None = None, attempt: int | None = None) -> Attributes:
-    """Return what is known of a command once its contract was read; what is None is left out."""
-    known = {"callmq.command": name, "callmq.account": account, "callmq.attempt": attempt}
-    return {key: value for key, value in known.items() if value is not None}
-
-
-def settled(outcome: str, *, attempts: int | None = None, replayed: bool = False) -> Attributes:
-    """Return how a delivery was settled."""
-    attributes: dict[str, str | int | float | bool] = {"callmq.outcome": outcome, "callmq.replayed": replayed}
-    if attempts is not None:
-        attributes["callmq.attempt"] = attempts
-    return attributes
+def ledger(operation: str, system: str) -> tuple[str, Attributes]:
+    """Return name and attributes of a ledger's span; ``system`` as the conventions name it (``sqlite``...)."""
+    return f"ledger {operation}", {"db.operation.name": operation, "db.system.name": system}
