@@ -71,9 +71,7 @@ class Hand:
         observer = NoObserver()
         tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, SECRET)
         self.engine = Engine(policy, tools)
-        means = Means(
-            self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, self.engine.intent, SECRET
-        )
+        means = Means(self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, SECRET)
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
         self.flight = Flight(self.engine, self.settler, Permits(10), lambda: None)
 

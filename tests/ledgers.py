@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from callmq_worker.core import guard
@@ -33,7 +32,7 @@ def run_sql(path: Path, *statements: str) -> Any:
 def touch(record: Record | None, now: float) -> tuple[Record, int]:
     """Count the changes of a record in its attempt."""
     before = record or Record("default", "order-1", b"", "dial", State.FREE, now, now)
-    return replace(before, attempt=before.attempt + 1, updated_at=now), before.attempt + 1
+    return before._replace(attempt=before.attempt + 1, updated_at=now), before.attempt + 1
 
 
 async def admit(ledger: Ledger, wish: Intent) -> Any:

@@ -3,9 +3,9 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
 
@@ -32,8 +32,10 @@ _CALL_ID: Final = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 _SHORTSTR: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Properties(NamedTuple):
     """AMQP properties and headers of one message, as the broker handed them over. ``timestamp`` in seconds."""
 
     routing_key: str = ""
@@ -46,11 +48,10 @@ class Properties:
     user_id: Any = None
     expiration: Any = None
     timestamp: float | None = None
-    headers: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The checked properties. What could not be read is absent here and named in the problem beside it."""
 
     routing_key: str = ""
@@ -70,7 +71,7 @@ class Envelope:
     not_before: float | None = None
     attempts: int = 0
     doubt: bool = False
-    trace: Mapping[str, str] = field(default_factory=dict)
+    trace: Mapping[str, str] = NOTHING
 
     def deadline(self, received_at: float, lifetime: float) -> float:
         """Return when the command expires, in seconds since the epoch: the earliest of all that is said about it."""
@@ -185,7 +186,7 @@ def read_envelope(properties: Properties) -> tuple[Envelope, Problem | None]:
         trace={n: v for n in TRACE_HEADERS if isinstance(v := headers.get(n), str)},
     )
     if envelope.call_id:
-        envelope = replace(envelope, call_id=envelope.call_id.lower())
+        envelope = envelope._replace(call_id=envelope.call_id.lower())
     problem = wrong_content(properties)
     if problem is None and r.errors:
         names = ", ".join(sorted({e.path for e in r.errors}))

@@ -8,7 +8,6 @@ import importlib
 import json
 import sys
 import time
-from dataclasses import replace
 
 from callmq_contracts.command import Safety
 from callmq_worker.core.guard import claim, conclude
@@ -21,7 +20,7 @@ COUNTER = RecordKey("default", "counter")
 def count(record: Record | None, now: float) -> tuple[Record | None, int]:
     if record is None:
         raise LookupError("the counter is made before the processes start")
-    return replace(record, attempt=record.attempt + 1, updated_at=now), record.attempt + 1
+    return record._replace(attempt=record.attempt + 1, updated_at=now), record.attempt + 1
 
 
 async def work(ledger: Ledger, name: str, number: int) -> tuple[str | None, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,7 +59,7 @@ def put(record: Record | None) -> Any:
 
 @pytest.mark.parametrize(
     "record",
-    [FULL, replace(FULL, owner=None, reply=None, due=None, doubt=False, fingerprint=b""), replace(FULL, due=b"")],
+    [FULL, FULL._replace(owner=None, reply=None, due=None, doubt=False, fingerprint=b""), FULL._replace(due=b"")],
     ids=["full", "bare", "empty is not absent"],
 )
 async def test_what_a_step_returns_is_what_is_kept(bench: Bench, record: Record):
@@ -149,7 +148,7 @@ async def test_no_update_is_lost(bench: Bench):
 async def test_processes_share_one_ledger(bench: Bench, ledger: Ledger):
     if bench.spec is None:
         pytest.skip("it lives in one process")
-    await ledger.transact(RecordKey("default", "counter"), put(replace(FULL, key="counter", attempt=0)))
+    await ledger.transact(RecordKey("default", "counter"), put(FULL._replace(key="counter", attempt=0)))
     script = str(Path(__file__).with_name("hammer.py"))
     pipe = asyncio.subprocess.PIPE
     hammers = [

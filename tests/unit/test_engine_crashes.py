@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
 import pytest
@@ -59,7 +59,7 @@ class World:
         body, headers = NAMED[self.safety], {"expires-at": LATER}
         self.body = orjson.dumps(body)
         given = properties(body["command"], self.key, headers=headers)
-        queue = deque((replace(given, message_id=f"m{n}"), False) for n in range(self.copies))
+        queue = deque((given._replace(message_id=f"m{n}"), False) for n in range(self.copies))
         hand = self._hand(1)
         for number in range(2, 60):
             if not queue:

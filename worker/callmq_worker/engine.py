@@ -23,10 +23,9 @@ from callmq_worker.core.record import (
     Step,
     Stored,
     T,
-    Weighed,
 )
 from callmq_worker.core.retry import Situation, Tier
-from callmq_worker.core.settle import Past, Postponed, Repeated, Returned, Settlement, Unrecorded
+from callmq_worker.core.settle import Concluded, Past, Postponed, Repeated, Returned, Settlement, Unrecorded
 from callmq_worker.gates import Gates
 from callmq_worker.ports import (
     Clock,
@@ -129,11 +128,13 @@ class Engine:
             return Postponed(self.policy.probe_interval, "account paused", ordered=True, past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
-        asked_at = self.tools.clock.monotonic()
-        weighed = await self._transact(accepted, "claim", guard.claim(self.intent(accepted)))
+        asked_at, intent = self.tools.clock.monotonic(), self._intent(accepted)
+        weighed = await self._transact(accepted, "claim", guard.claim(intent))
         if isinstance(weighed, Claim):
-            made = settle.Attempt(accepted, weighed.attempt, weighed.used, weighed.doubt, weighed)
+            made = settle.Attempt(accepted, weighed.used, weighed.doubt, (intent, weighed))
             return await self._attempt(made, situated, asked_at)
+        if isinstance(weighed, Spent):
+            return Concluded(accepted, intent, settle.spent(weighed), weighed.attempt)
         return self._found(situated, accepted, weighed)
 
     async def _passes(self, accepted: Accepted) -> bool:
@@ -151,14 +152,12 @@ class Engine:
         if self.tools.clock.now() >= accepted.expires_at or past.attempts >= self.policy.max_attempts:
             expired = self.tools.clock.now() >= accepted.expires_at
             found = Spent(0, past.attempts, past.doubt, expired, accepted.received_at)
-            return Unrecorded(settle.keyless_reply(accepted, settle.spent(accepted, found).outcome))
-        made = settle.Attempt(accepted, 0, past.attempts + 1, past.doubt, None)
+            return Unrecorded(settle.keyless_reply(accepted, settle.spent(found)))
+        made = settle.Attempt(accepted, past.attempts + 1, past.doubt, None)
         return await self._attempt(made, situated, self.tools.clock.monotonic())
 
-    def _found(self, situated: Situated, accepted: Accepted, weighed: Weighed) -> Settlement:
+    def _found(self, situated: Situated, accepted: Accepted, weighed: Stored | Conflict | Busy) -> Settlement:
         match weighed:
-            case Claim():
-                raise AssertionError("a claim is attempted, not settled")
             case Stored():
                 return Repeated(accepted, weighed)
             case Conflict():
@@ -167,8 +166,6 @@ class Engine:
             case Busy(seconds):
                 hold = situated.hold and situated.delivery.redelivered
                 return settle.busy(seconds, self.policy.lease, hold=hold)
-            case Spent():
-                return settle.spent(accepted, weighed)
             case _:
                 assert_never(weighed)
 
@@ -182,17 +179,18 @@ class Engine:
         self._mind_account(accepted.envelope.account, verdict)
         if made.used == 1:
             self.tools.gates.earn()
-        return settle.after(verdict, made, self._situation(made, verdict, situated), self.policy.probe_interval)
+        if isinstance(verdict, Again):
+            return settle.again(verdict, made, self._situation(made, verdict, situated))
+        return settle.after(verdict, made, self.policy.probe_interval)
 
-    def _situation(self, made: settle.Attempt, verdict: Verdict, situated: Situated) -> Situation:
-        again = verdict if isinstance(verdict, Again) else None
+    def _situation(self, made: settle.Attempt, again: Again, situated: Situated) -> Situation:
         return Situation(
             used=made.used,
             max_attempts=self.policy.max_attempts,
             left=made.accepted.expires_at - self.tools.clock.now(),
             chance=self.tools.clock.chance(),
-            retry_after=again.retry_after if again else None,
-            budget=again is None or self.tools.gates.spend(),
+            retry_after=again.retry_after,
+            budget=self.tools.gates.spend(),
             tiers=self.policy.tiers,
             exact=situated.hold,
         )
@@ -232,8 +230,7 @@ class Engine:
         in_time = clock.monotonic() - claimed_at < self.policy.lease - self.policy.http_deadline
         return in_time and clock.now() < accepted.expires_at
 
-    def intent(self, accepted: Accepted) -> Intent:
-        """Return what the ledger is asked with."""
+    def _intent(self, accepted: Accepted) -> Intent:
         envelope, command, policy = accepted.envelope, accepted.command, self.policy
         return Intent(
             account=envelope.account,

@@ -1,9 +1,9 @@
 """Deliveries in flight: each in a task of its own, in the order of its call, within the permitted concurrency."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,16 +28,31 @@ class Permits:
     def __init__(self, concurrency: int) -> None:
         self.dials = max(1, concurrency - concurrency // 4)
         self._all = asyncio.Semaphore(concurrency)
-        self._dials = asyncio.Semaphore(self.dials)
+        self._dial = _Both(asyncio.Semaphore(self.dials), self._all)
 
-    @contextlib.asynccontextmanager
-    async def one(self, lane: str) -> AsyncIterator[None]:
-        """Hold one permit of a lane."""
-        async with contextlib.AsyncExitStack() as stack:
-            if lane == DIAL:
-                await stack.enter_async_context(self._dials)
-            await stack.enter_async_context(self._all)
-            yield
+    def one(self, lane: str) -> AbstractAsyncContextManager[None]:
+        """Return what holds one permit of a lane; the same for all, since it keeps nothing."""
+        return self._dial if lane == DIAL else self._all
+
+
+class _Both:
+    """Two permits, the second only while the first is held."""
+
+    def __init__(self, first: asyncio.Semaphore, second: asyncio.Semaphore) -> None:
+        self._first = first
+        self._second = second
+
+    async def __aenter__(self) -> None:
+        await self._first.acquire()
+        try:
+            await self._second.acquire()
+        except BaseException:
+            self._first.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._second.release()
+        self._first.release()
 
 
 class Flight:
@@ -68,7 +83,8 @@ class Flight:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._changed()
+        if not self._tasks:
+            self._changed()
 
     def recall(self) -> None:
         """Begin nothing more, and give back what has not begun."""
@@ -97,27 +113,24 @@ class Flight:
             try:
                 if isinstance(situated.read, Accepted):
                     span.set("callmq.command", situated.read.command.name)
-                async with self._turn(situated):
-                    span.set("callmq.outcome", await self._settle(situated))
+                span.set("callmq.outcome", await self._in_turn(situated))
             except Exception:
                 span.fail("fault")
                 LOG.exception("delivery not settled", extra={"fields": {"lane": delivery.lane}})
                 await self._clock.sleep(FAULT_PAUSE)
                 await delivery.receipt.give_back()
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, situated: Situated) -> AsyncIterator[None]:
-        """Wait until the earlier commands of this call are settled; calling.end does not wait."""
+    async def _in_turn(self, situated: Situated) -> str:
+        """Settle it after the earlier commands of its call; calling.end does not wait."""
         read = situated.read
         call_id = read.command.call_id if isinstance(read, Accepted) and situated.hold else None
         if call_id is None or (isinstance(read, Accepted) and read.command.order is Order.OVERTAKES):
-            yield
-            return
+            return await self._settle(situated)
         ticket = asyncio.Event()
         try:
             if not self._order.enter(call_id, ticket):
                 await self._unless_recalled(ticket.wait())
-            yield
+            return await self._settle(situated)
         finally:
             successor = self._order.leave(call_id, ticket)
             if successor is not None:

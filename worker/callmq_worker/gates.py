@@ -22,6 +22,7 @@ class Gates:
     accounts: frozenset[str]
     paused: dict[str, str] = field(default_factory=dict)
     pauses: int = 0
+    changed: Callable[[], None] = lambda: None  # called whenever an account stops or works again
     _next_probe: dict[str, float] = field(default_factory=dict)
     _lines: dict[str, asyncio.Lock] = field(default_factory=dict)
     _paces: dict[str, Pace] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Gates:
         self.paused[account] = reason
         self.pauses += 1
         self._next_probe[account] = self.clock.monotonic() + self.probe_interval
+        self.changed()
         return fresh
 
     @property
@@ -48,7 +50,10 @@ class Gates:
     def resume(self, account: str) -> bool:
         """Let an account work again. True: it was stopped."""
         self._next_probe.pop(account, None)
-        return self.paused.pop(account, None) is not None
+        if self.paused.pop(account, None) is None:
+            return False
+        self.changed()
+        return True
 
     def works(self, account: str) -> bool:
         """Return whether this account is not paused."""

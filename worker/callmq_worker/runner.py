@@ -12,6 +12,7 @@ from callmq_worker.core.record import RecordKey
 from callmq_worker.course import Condition, Course
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
+from callmq_worker.housekeeping import PAUSE, keep_house
 from callmq_worker.ports import Broker, BrokerAwayError, Clock, Consumer, Delivery, Ledger, LedgerAwayError, Session
 from callmq_worker.settler import Settler
 
@@ -19,11 +20,8 @@ LOG = logging.getLogger("callmq.runner")
 FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
-HOUSEKEEPING_PAUSE: Final = 2.0
 STEADY: Final = 5.0
 PROBE_LOOK: Final = 0.5
-PURGE_EVERY: Final = 60.0
-PURGE_BATCH: Final = 500
 DIAL_SECONDS: Final = 30.0
 
 
@@ -50,6 +48,7 @@ class Runner:
         """Take over what carries and settles deliveries."""
         self.permits = Permits(self._course.concurrency)
         self.flight = flight(self.permits, self._changed.set)
+        self._gates.changed = self._changed.set
         self.settler = settler
 
     def mend(self) -> None:
@@ -75,7 +74,9 @@ class Runner:
 
     async def run(self) -> bool:
         """Work until `stop`. False: something was still in flight when the grace ended."""
-        housekeeping = asyncio.create_task(self._keep_house())
+        housekeeping = asyncio.create_task(
+            keep_house(self.settler, self._ledger, self._course.retention, self.condition, self._clock)
+        )
         landed, tries = True, 0
         try:
             while not self._stopping:
@@ -162,7 +163,7 @@ class Runner:
             if self.condition.ledger is None:
                 LOG.error("ledger away, not consuming", extra={"fields": {"reason": str(error)}})  # noqa: TRY400
             self.condition.ledger = str(error)
-            await self._until(self._over, HOUSEKEEPING_PAUSE)
+            await self._until(self._over, PAUSE)
             return False
         if self.condition.ledger is not None:
             LOG.warning("ledger answers")
@@ -193,7 +194,8 @@ class Runner:
     async def _open(self, session: Session, lane: Lane, prefetch: int) -> None:
         def taken(delivery: Delivery) -> None:
             self.flight.take(delivery, ordered=lane.ordered)
-            self._changed.set()
+            if self._gates.shut:  # a probe waits for this one
+                self._changed.set()
 
         self._consumers.append((lane, await session.consume(lane, prefetch, taken)))
 
@@ -266,23 +268,6 @@ class Runner:
         LOG.error("grace ended", extra={"fields": {"in_flight": len(self.flight)}})
         await self.flight.abandon()
         return False
-
-    async def _keep_house(self) -> None:
-        """Publish what is owed, and purge what is old, in small batches."""
-        purged_at = self._clock.monotonic()
-        while True:
-            await self._clock.sleep(HOUSEKEEPING_PAUSE)
-            try:
-                if self.condition.broker is None and await self.settler.pay():
-                    LOG.info("owed replies published")
-                if self._clock.monotonic() - purged_at > PURGE_EVERY:
-                    purged_at = self._clock.monotonic()
-                    while await self._ledger.purge(self._course.retention, PURGE_BATCH) == PURGE_BATCH:
-                        await self._clock.sleep(0.1)
-            except LedgerAwayError as error:
-                LOG.warning("housekeeping put off", extra={"fields": {"reason": str(error)}})
-            except Exception:
-                LOG.exception("housekeeping failed, and goes on")
 
     async def _back_off(self, tries: int) -> None:
         seconds = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**tries) * self._clock.chance()

@@ -14,7 +14,7 @@ from callmq_worker.core import guard, publications, settle, spans
 from callmq_worker.core.intake import Accepted
 from callmq_worker.core.layout import RETURNED_LANE
 from callmq_worker.core.publications import Answers, Message, Publication
-from callmq_worker.core.record import Conclusion, Fenced, Intent, Record, RecordKey, Step, T
+from callmq_worker.core.record import Conclusion, Fenced, Record, RecordKey, Step, T
 from callmq_worker.core.retry import Tier, tier_for
 from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Unrecorded
 from callmq_worker.engine import Situated, record_key
@@ -43,7 +43,6 @@ class Means:
     names: Names
     tiers: tuple[Tier, ...]
     mend: Callable[[], None]
-    intent: Callable[[Accepted], Intent]
     secret: bytes
 
 
@@ -88,9 +87,9 @@ class Settler:
     async def _conclude(self, situated: Situated, concluded: Concluded) -> str:
         means, accepted = self._means, concluded.accepted
         key = record_key(accepted)
-        build = settle.reply_builder(accepted, concluded.outcome, accepted.received_at, means.clock.now())
+        build = settle.reply_builder(accepted, concluded.outcome, means.clock.now())
         unknown = concluded.outcome.name is OutcomeName.UNKNOWN
-        step = guard.conclude(Conclusion(means.intent(accepted), concluded.attempt, unknown, build))
+        step = guard.conclude(Conclusion(concluded.intent, concluded.attempt, unknown, build))
         found = await self._insist(key, "record", step)
         if isinstance(found, Fenced):
             return await self._postpone(situated, Postponed(settle.LEASE_POLL, "taken over by another worker"))
@@ -128,7 +127,7 @@ class Settler:
         means = self._means
         with means.observer.span("producer", lambda: spans.publication(publication)) as span:
             headers = {**publication.headers, **means.observer.headers()}
-            published = await means.publisher.publish(replace(publication, headers=headers))
+            published = await means.publisher.publish(publication._replace(headers=headers))
             if published is not Published.CONFIRMED:
                 span.fail(published.value)
             return published

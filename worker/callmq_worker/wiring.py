@@ -101,7 +101,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     )
     runner = Runner(course, broker, ledger, gates, clock)
     worker = Worker(runner, ledger, dispatcher, gates)
-    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, engine.intent, secret)
+    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     runner.begin(lambda permits, changed: Flight(engine, settler, permits, changed), settler)
     return worker

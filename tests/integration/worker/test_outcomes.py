@@ -82,7 +82,9 @@ async def test_what_the_broker_expires_still_gets_its_reply(w):
         pass  # declares the topology
     await w.put(b'{"command":"calling.end","id":"%s","params":{}}' % EXAMPLE_CALL_ID.encode(), "calling.end",
                 headers={"idempotency-key": "k1"}, expiration=0.05)  # fmt: skip
-    await w.admin.declare_queue("callmq.returned", passive=True)
+    async with asyncio.timeout(20):
+        while not (await w.admin.declare_queue("callmq.returned", passive=True)).declaration_result.message_count:
+            await asyncio.sleep(0.02)
     async with w.working():
         reply = await w.reply("k1")
     assert reply["outcome"] == "expired", reply["problem"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -131,7 +130,7 @@ def test_copies_are_refused(name):
 @pytest.mark.parametrize("value", [5, b"x", "", "x" * 256, "é" * 128, {}])
 @pytest.mark.parametrize("name", ["message_id", "correlation_id", "app_id", "user_id"])
 def test_what_is_only_copied_is_absent_where_it_is_no_short_text(name, value):
-    envelope, problem = read_envelope(replace(Properties(), **{name: value}))
+    envelope, problem = read_envelope(Properties()._replace(**{name: value}))
     assert (getattr(envelope, name), problem) == (None, None)
 
 
@@ -172,7 +171,7 @@ def test_only_json_is_read(kind, good):
 def test_no_encoding_is_read(encoding):
     problem = read_envelope(headers(idempotency_key=5))[1]
     assert problem.code is ProblemCode.INVALID_HEADER
-    both = replace(headers(idempotency_key=5), content_encoding=encoding)
+    both = headers(idempotency_key=5)._replace(content_encoding=encoding)
     assert read_envelope(both)[1].code is ProblemCode.WRONG_CONTENT_TYPE
 
 

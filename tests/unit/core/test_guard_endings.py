@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,8 +179,8 @@ def test_a_debt_is_noted_and_paid():
     before = record(State.CLOSED)
     owing, noted = run(guard.owe(reply("closed"), b"to"), before, START + 7)
     assert noted
-    assert owing == replace(before, due=b"to", updated_at=START + 7)
-    assert run(guard.paid(reply("closed")), owing, START + 99) == (replace(owing, due=None), True)
+    assert owing == before._replace(due=b"to", updated_at=START + 7)
+    assert run(guard.paid(reply("closed")), owing, START + 99) == (owing._replace(due=None), True)
 
 
 @pytest.mark.parametrize("before", [None, record(State.CLOSED, reply=reply("another")), record(State.HELD)])
@@ -210,7 +209,7 @@ def test_a_reply_without_a_record_is_owed_under_a_key_that_no_message_can_have(c
     assert " " in owing.key  # the envelope takes only visible characters
     again, noted = run(guard.owe_alone(document, b"reply", b"elsewhere"), owing, START + 1)
     assert noted
-    assert again == replace(owing, due=b"elsewhere", updated_at=START + 1)
+    assert again == owing._replace(due=b"elsewhere", updated_at=START + 1)
 
 
 # Every step

@@ -185,7 +185,7 @@ def test_headers_that_no_copy_can_carry_are_left_out(odd):
 
 def test_a_content_type_that_is_no_text_is_left_out():
     given = message()
-    odd = replace(given, properties=replace(given.properties, content_type=17))
+    odd = replace(given, properties=given.properties._replace(content_type=17))
     assert answers(NAMES, odd, REFUSED).kept.content_type is None
 
 

@@ -117,10 +117,10 @@ def test_the_guard_closes_the_record_with_it_and_owes_it():
 
 
 def test_a_late_answer_is_not_taken_for_a_persons_word():
-    late = replace(UNKNOWN, state=State.CLOSED, reply=orjson.dumps({**FIRST, "outcome": "succeeded", "problem": None}))
+    late = UNKNOWN._replace(state=State.CLOSED, reply=orjson.dumps({**FIRST, "outcome": "succeeded", "problem": None}))
     assert not is_result_of(late, DONE)
     refused = {**FIRST, "outcome": "failed", "http_status": None, "problem": {"code": "retries_exhausted"}}
-    assert not is_result_of(replace(late, reply=orjson.dumps(refused)), NOT_DONE)
+    assert not is_result_of(late._replace(reply=orjson.dumps(refused)), NOT_DONE)
 
 
 def test_the_reply_goes_where_the_first_one_went():
@@ -154,10 +154,10 @@ def test_a_command_without_a_key_gets_an_id_from_its_first_reply():
 
 
 def test_a_row_masks_and_counts():
-    shown = row(replace(UNKNOWN, key="call-15550100123"))
+    shown = row(UNKNOWN._replace(key="call-15550100123"))
     assert (shown["key"], shown["campaign"], shown["attempts"]) == ("call-***23", "for ***23", 2)
     assert shown["id"] == FIRST["reply_id"]
-    bare = row(replace(UNKNOWN, reply=None, attempt=3, spared=1))
+    bare = row(UNKNOWN._replace(reply=None, attempt=3, spared=1))
     assert (bare["id"], bare["attempts"], bare["reason"]) == (None, 2, "")
 
 

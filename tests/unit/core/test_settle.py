@@ -12,9 +12,9 @@ from callmq_worker.core import settle
 from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused
 from callmq_worker.core.record import Claim, Spent
 from callmq_worker.core.retry import Situation, parse_tiers
-from callmq_worker.core.settle import Attempt, Concluded, Past, Postponed, Unrecorded, after
+from callmq_worker.core.settle import Attempt, Concluded, Past, Postponed, Unrecorded, after, again
 from commands import CALL_ID, DIAL, NAMED, accepted, properties, refused
-from intents import START
+from intents import START, intent
 
 PROBE = 15.0
 ROOM = Situation(1, 8, 3600.0, 0.0, None, budget=True, tiers=parse_tiers("1s,5s,30s"))
@@ -23,19 +23,23 @@ keyed_or_not = pytest.mark.parametrize("key", ["order-1", None], ids=["keyed", "
 
 def made(key: str | None = "order-1", *, used: int = 1, doubt: bool = False, body=NAMED["convergent"]) -> Attempt:
     command = accepted(body, key)
-    claim = Claim("default", key, used + 2, "w", used, doubt, START) if key is not None else None
-    return Attempt(command, claim.attempt if claim else 0, used, doubt, claim)
+    if key is None:
+        return Attempt(command, used, doubt, None)
+    claim = Claim("default", key, used + 2, "w", used, doubt, START)
+    return Attempt(command, used, doubt, (intent(key=key), claim))
 
 
 def ends(verdict, attempt: Attempt, **situation):
-    return after(verdict, attempt, replace(ROOM, used=attempt.used, **situation), PROBE)
+    if isinstance(verdict, Again):
+        return again(verdict, attempt, replace(ROOM, used=attempt.used, **situation))
+    return after(verdict, attempt, PROBE)
 
 
 def reply_of(settlement, sequence: int = 1) -> dict:
     """Return the reply that a settlement stands for, as JSON."""
     if isinstance(settlement, Unrecorded):
         return settlement.reply.as_dict()
-    build = settle.reply_builder(settlement.accepted, settlement.outcome, START, START + 2)
+    build = settle.reply_builder(settlement.accepted, settlement.outcome, START + 2)
     return orjson.loads(build(sequence))
 
 
@@ -66,7 +70,7 @@ def test_a_definite_verdict_ends_it_whatever_went_before(verdict, expected, used
     assert told(settlement) == (*expected, used)
     assert isinstance(settlement, Concluded if key else Unrecorded)
     if key:
-        assert settlement.attempt == attempt.attempt
+        assert settlement.attempt == attempt.claim.attempt
 
 
 @keyed_or_not
@@ -134,9 +138,8 @@ def test_what_was_withheld_because_its_time_is_over_ends(used, doubt, expected, 
     ],
 )
 def test_where_no_attempt_may_be_made_any_more(used, doubt, expired, expected):
-    settlement = settle.spent(accepted(), Spent(11, used, doubt, expired, START))
-    assert told(settlement) == expected
-    assert settlement.attempt == 11
+    outcome = settle.spent(Spent(11, used, doubt, expired, START))
+    assert told(Concluded(accepted(), intent(), outcome, 11)) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,7 @@ def test_a_repeat_of_one_in_progress_waits_shortly_at_first(seconds, hold, delay
 
 def test_the_reply_says_all_that_is_known():
     command = accepted(NAMED["convergent"], "k", headers={"account": "second", "campaign": "spring"})
-    settlement = Concluded(command, settle.Outcome(OutcomeName.SUCCEEDED, 2, None, 202, {"a": 1}), 5)
+    settlement = Concluded(command, intent(), settle.Outcome(OutcomeName.SUCCEEDED, 2, None, 202, {"a": 1}), 5)
     assert reply_of(settlement, 3) == {
         "version": 1,
         "reply_id": reply_id("second", "k", "3"),
@@ -198,7 +201,7 @@ def test_a_reply_is_the_same_on_every_repetition_and_differs_by_sequence_key_and
     settlement = ends(Done(200), made())
     assert reply_of(settlement) == reply_of(settlement)
     ids = {reply_of(s, n)["reply_id"] for s in (settlement, ends(Done(200), made("order-2"))) for n in (1, 2)}
-    ids.add(reply_of(Concluded(accepted(headers={"account": "second"}), settlement.outcome, 1))["reply_id"])
+    ids.add(reply_of(Concluded(accepted(headers={"account": "second"}), intent(), settlement.outcome, 1))["reply_id"])
     assert len(ids) == 5
 
 

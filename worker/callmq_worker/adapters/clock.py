@@ -9,8 +9,8 @@ class SystemClock:
     """Time and chance of the operating system."""
 
     def __init__(self) -> None:
-        """Use the system's source of chance, so that processes started together do not retry together."""
-        self._random = random.SystemRandom()
+        """Begin chance from the system's, so that processes started together do not retry together."""
+        self._random = random.Random()  # noqa: S311 - it spreads retries, and guards nothing
 
     def now(self) -> float:
         """Return seconds since the epoch."""

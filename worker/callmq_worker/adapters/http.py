@@ -20,6 +20,7 @@ from callmq_worker.ports import Clock, Leave, Observer, Request
 
 CONNECT_TIMEOUT: Final = 5.0
 MAX_ANSWER_BYTES: Final = 1_048_576
+_NOT_DONE: Final = 300  # statuses that may say when to come again
 MAX_NESTING: Final = 200  # below what can be written for certain
 IDLE_SECONDS: Final = 5.0
 # Baggage stays in the house: it is the producer's, and the endpoint is somebody else.
@@ -123,7 +124,9 @@ class HttpDispatcher:
         return NoAnswer(reason) if passage.left else NotSent(reason)
 
     def _answered(self, response: httpx.Response, document: Any, *, whole: bool) -> Answered:
-        retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
+        retry_after = None
+        if response.status_code >= _NOT_DONE:
+            retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
         return Answered(response.status_code, document, retry_after, whole)
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import httpx
 
 from callmq_worker.adapters.http1_connection import Connection, Head, Origin
+from callmq_worker.adapters.names import Names
 
 _LINE_BREAKERS: Final = re.compile(rb"[\r\n\x00]")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -33,21 +34,22 @@ class Passage(Protocol):
 class Http1Transport(httpx.AsyncBaseTransport):
     """At most ``concurrency`` requests at a time; connections are kept for ``idle`` seconds.
 
-    A request has three extensions: ``passage`` (see `Passage`), ``fresh`` (true: a connection of its own, since a kept
-    one may be closing unseen) and ``timeout`` with ``connect`` in seconds. Raises `httpx.TransportError`; where
-    ``passage.left`` is still false then, no byte of the request left.
+    A request has its body as bytes, and three extensions: ``passage`` (see `Passage`), ``fresh`` (true: a connection of
+    its own, since a kept one may be closing unseen) and ``timeout`` with ``connect`` in seconds. Raises
+    `httpx.TransportError`; where ``passage.left`` is still false then, no byte of the request left.
     """
 
     def __init__(self, context: ssl.SSLContext, concurrency: int, idle: float) -> None:
         self._context = context
         self._free = asyncio.Semaphore(concurrency)
         self._idle = idle
+        self._names = Names()
         self._kept: dict[Origin, deque[Connection]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return its answer as soon as the head is whole; the body comes as it is read."""
         head = _head(request)
-        body = b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
+        body = request.read()
         await self._free.acquire()
         connection: Connection | None = None
         try:
@@ -70,7 +72,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         seconds = request.extensions["timeout"]["connect"]
         try:
             async with asyncio.timeout(seconds):
-                return await Connection.open(origin, self._context if url.scheme == "https" else None)
+                return await Connection.open(origin, self._context if url.scheme == "https" else None, self._names)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
         except (OSError, UnicodeError) as error:
@@ -121,9 +123,14 @@ class _Body(httpx.AsyncByteStream):
         self._transport = transport
         self._connection: Connection | None = connection
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self._connection is not None and (chunk := await self._connection.read()):
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._connection.read() if self._connection is not None else b""
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None

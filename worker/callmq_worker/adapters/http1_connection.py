@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import socket
 import ssl
 from collections import deque
 from typing import Final, NamedTuple, cast
@@ -10,6 +9,8 @@ from typing import Final, NamedTuple, cast
 import httptools
 import httpx
 from aiohappyeyeballs import start_connection
+
+from callmq_worker.adapters.names import Names
 
 MAX_HEAD_BYTES: Final = 65_536
 _MUCH: Final = 262_144  # bytes of a body that nobody reads, after which nothing more is taken
@@ -51,10 +52,10 @@ class Connection(asyncio.Protocol):
         self._headed = self._complete = self._paused = self._kept = self._until_end = False
 
     @classmethod
-    async def open(cls, origin: Origin, context: ssl.SSLContext | None) -> "Connection":
+    async def open(cls, origin: Origin, context: ssl.SSLContext | None, names: Names) -> "Connection":
         """Connect, with TLS where there is a context. Raises OSError, `ssl.SSLError` among them, or UnicodeError."""
         loop, name = asyncio.get_running_loop(), origin.host if context else None
-        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        found = await names.addresses(origin.host, origin.port)
         if len(found) == 1:
             address = found[0][4]
             _, connection = await loop.create_connection(

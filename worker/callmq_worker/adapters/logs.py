@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
@@ -19,6 +20,7 @@ FORM_VARIABLE: Final = "CALLMQ_LOG_FORMAT"
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_FRAMES: Final = 40
 MAX_CHAIN: Final = 5
+SHORT: Final = 128
 QUIET_LOGGERS: Final = ("aio_pika", "aiormq", "httpx", "httpcore", "urllib3", "requests", "hpack", "asyncio")
 _RESERVED: Final = frozenset({"time", "level", "logger", "message", "trace_id", "span_id", "exception"})
 _CONTROLS: Final = {c: f"\\x{c:02x}" for c in (*range(0x20), *range(0x7F, 0xA0))} | {10: "\\n", 13: "\\r", 9: "\\t"}
@@ -38,7 +40,11 @@ def register_secret(value: str | None) -> None:
 
 def clean(text: str) -> str:
     """Return a text without registered secrets, credentials, URLs' user info and phone numbers."""
-    return mask_text(text, _secrets)
+    return _remembered(text, _secrets) if len(text) <= SHORT else mask_text(text, _secrets)
+
+
+# Spans and logs say the same few words all the time.
+_remembered: Final = lru_cache(maxsize=1024)(mask_text)
 
 
 def setup_logs(level: str = "INFO", form: Form | None = None, stream: TextIO | None = None) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Final
 
@@ -110,27 +110,27 @@ class _NoStep:
 _NO_STEP: Final = _NoStep()
 
 
-class _Unseen(NonRecordingSpan):
-    """The producer's span, standing for all steps of a delivery that is not sampled; ``headers`` pass it on."""
-
-    def __init__(self, context: SpanContext, headers: Mapping[str, str]) -> None:
-        super().__init__(context)
-        self.headers = headers
+# The headers of the delivery that runs here and that nobody sees: it has no steps, and all it publishes passes them on.
+_passing: Final[ContextVar[Mapping[str, str] | None]] = ContextVar("callmq_passing", default=None)
 
 
 class _Passage(_NoStep):
-    """A delivery that is not sampled: its context is current, and nothing is recorded."""
+    """A delivery that is not sampled: its context is current, for logs, and nothing is recorded."""
 
-    __slots__ = ("_span", "_token")
+    __slots__ = ("_context", "_headers", "_ours", "_token")
 
-    def __init__(self, span: _Unseen) -> None:
-        self._span = span
+    def __init__(self, context: SpanContext, headers: Mapping[str, str]) -> None:
+        self._context = context
+        self._headers = headers
 
     def __enter__(self) -> Span:
-        self._token: Token[Context] = context_api.attach(trace.set_span_in_context(self._span, Context()))
+        passing = trace.set_span_in_context(NonRecordingSpan(self._context), Context())
+        self._token: Token[Context] = context_api.attach(passing)
+        self._ours = _passing.set(self._headers)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _passing.reset(self._ours)
         context_api.detach(self._token)
 
 
@@ -144,42 +144,48 @@ class OtelObserver:
         """Use ``tracer``, by default that of the provider which is set up for the process."""
         self.tracer = tracer or trace.get_tracer(SCOPE, schema_url=SCHEMA)
         self.mask = mask
-        self._sampler: Sampler | None = None
-        if isinstance(self.tracer, Tracer) and isinstance(self.tracer.sampler, _EARLY):
-            self._sampler = self.tracer.sampler
+        self._sampler = self.tracer.sampler if isinstance(self.tracer, Tracer) else None
+        self._early = self._sampler is None or isinstance(self._sampler, _EARLY)
 
     def span(
         self, kind: str, describe: Describe, parent: Mapping[str, str] | None = None
     ) -> AbstractContextManager[Span]:
         """Time a step. ``parent``: a message's W3C headers (none in them: a new trace), else the running step."""
         if parent is None:
-            if type(trace.get_current_span()) is _Unseen:
+            if _passing.get() is not None:
                 return _NO_STEP
-        elif self._sampler is not None and (unseen := _unseen(parent, self._sampler)) is not None:
-            return _Passage(unseen)
+        elif self._early and (unseen := _unseen(parent, self._sampler)) is not None:
+            return unseen
         return _Step(self, kind, describe, parent)
 
     def headers(self) -> Mapping[str, str]:
         """Return ``traceparent``, ``tracestate`` and ``baggage`` of the running step, as far as there are any."""
-        span = trace.get_current_span()
-        if isinstance(span, _Unseen):
-            return span.headers
+        passing = _passing.get()
+        if passing is not None:
+            return passing
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         return carrier
 
 
-def _unseen(parent: Mapping[str, str], sampler: Sampler) -> _Unseen | None:
-    """Return what stands for a delivery that the sampler drops. None: it is recorded, or takes the longer way."""
+def _unseen(parent: Mapping[str, str], sampler: Sampler | None) -> _Passage | None:
+    """Return what stands for a delivery that is dropped. None: it is recorded, or takes the longer way.
+
+    ``sampler`` None: there is no provider, so nobody sees any, and the trace context passes as it came.
+    """
+    if not parent and sampler is None:
+        return _Passage(trace.INVALID_SPAN_CONTEXT, {})
     if len(parent) != 1 or (found := _TRACEPARENT.fullmatch(parent.get("traceparent", ""))) is None:
         return None
     trace_id, span_id = int(found[1], 16), int(found[2], 16)
     remote = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(int(found[3], 16)))
+    if sampler is None:
+        return _Passage(remote, parent)
     context = trace.set_span_in_context(NonRecordingSpan(remote), Context())
     if sampler.should_sample(context, trace_id, "").decision is not Decision.DROP:
         return None
     passed_on = SpanContext(trace_id, span_id, is_remote=True)
-    return _Unseen(passed_on, {"traceparent": f"00-{found[1]}-{found[2]}-00"})
+    return _Passage(passed_on, {"traceparent": f"00-{found[1]}-{found[2]}-00"})
 
 
 class NoObserver:

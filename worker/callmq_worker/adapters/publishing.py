@@ -6,6 +6,7 @@ import uuid
 from typing import Final, cast
 
 from aio_pika.abc import AbstractConnection
+from aiormq.abc import AbstractConnection as Underlay
 from aiormq.abc import ConfirmationFrameType
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
@@ -40,13 +41,14 @@ class RabbitPublisher:
             return Published.BLOCKED
         flowing = False
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                await transport.connection.ready()  # not under its alarms: what is never written can't arrive later
-                flowing = True
-                way = self._ways.get(publication.exchange)
-                if way is None or way.closed:
+            way = self._ways.get(publication.exchange)
+            if way is None or way.closed or not _flows(transport.connection):
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    await transport.connection.ready()  # not under its alarms: what is never written can't arrive later
+                    flowing = True
                     way = await self._open(publication.exchange)
-                await way.publish(publication)
+            flowing = True
+            await way.publish(publication)
         except PublishError:
             return Published.UNROUTABLE
         except DeliveryError:
@@ -82,6 +84,7 @@ class _Way:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._name = uuid.uuid4().hex
         self._outlet = Outlet(channel)
         self._loop = asyncio.get_running_loop()
         self._largest = channel.connection.connection_tune.frame_max
@@ -93,18 +96,21 @@ class _Way:
 
     async def publish(self, publication: Publication) -> None:
         """Return when the broker has it. Raises what aiormq says of a return, a nack or a closed channel."""
-        channel, message_id = self._channel, uuid.uuid4().hex  # unique, since returns are matched by it
-        written = frames.publication(publication, message_id, channel.number, self._largest)
+        channel = self._channel
         if channel.is_closed:
             raise OSError("channel closed")
+        message_id = f"{self._name}-{channel.delivery_tag + 1}"  # unique, since returns are matched by it
+        written = frames.publication(publication, message_id, channel.number, self._largest)
         channel.delivery_tag += 1
         confirmed: asyncio.Future[ConfirmationFrameType] = self._loop.create_future()
         channel.confirmations[channel.delivery_tag] = confirmed
         channel.message_id_delivery_tag[message_id] = channel.delivery_tag
         self._outlet.write(written)
+        patience = self._loop.call_later(PUBLISH_TIMEOUT, _give_up, confirmed)
         try:
             await confirmed
         finally:
+            patience.cancel()
             channel.message_id_delivery_tag.pop(message_id, None)
 
     def _lost(self, closing: "asyncio.Future[None]") -> None:
@@ -112,3 +118,19 @@ class _Way:
         for confirmed in self._channel.confirmations.values():
             if not confirmed.done():
                 confirmed.set_exception(error if isinstance(error, Exception) else OSError("channel closed"))
+
+
+def _flows(connection: Underlay) -> bool:
+    """Say whether the broker takes publications now: then nothing is waited for, and no timer is needed."""
+    ready = connection.ready()
+    try:
+        ready.send(None)
+    except StopIteration:
+        return True
+    ready.close()
+    return False
+
+
+def _give_up(confirmed: "asyncio.Future[ConfirmationFrameType]") -> None:
+    if not confirmed.done():
+        confirmed.set_exception(TimeoutError())

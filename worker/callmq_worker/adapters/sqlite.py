@@ -57,6 +57,7 @@ class SqliteLedger:
         """
         self._records = SqliteRecords(SqliteFile(Path(path).absolute(), patience, mounts), now)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -111,6 +112,8 @@ class SqliteLedger:
     async def close(self) -> None:
         """Finish what was begun, move the write-ahead log into the file and let go."""
         self._closed = True
+        for loop in tuple(self._gathered):
+            self._hand_over(loop)
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
@@ -125,8 +128,15 @@ class SqliteLedger:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="callmq-ledger", daemon=True)
             self._thread.start()
-        self._queue.put(job)
+        gathered = self._gathered.setdefault(job.loop, [])
+        if not gathered:
+            job.loop.call_soon(self._hand_over, job.loop)  # what is asked for in one turn shares a commit
+        gathered.append(job)
         return job.future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        for job in self._gathered.pop(loop, ()):
+            self._queue.put(job)
 
     def _serve(self) -> None:
         """Perform jobs until told to stop; runs in the ledger's own thread."""

@@ -110,7 +110,7 @@ class SqliteRecords:
             if after is not None:
                 records[key] = changed[key] = after
         if changed:
-            connection.executemany(_WRITE, [_row(record) for record in changed.values()])
+            connection.executemany(_WRITE, changed.values())
 
     def _select(self, query: str, *values: str | int) -> list[Record]:
         rows = self._file.transact(lambda connection: connection.execute(query, values).fetchall(), writing=False)
@@ -143,14 +143,5 @@ def _try(wish: Wish, record: Record | None, now: float) -> Record | None:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    values = list(row)
-    values[_STATE] = _STATES[values[_STATE]]
-    values[_DOUBT] = values[_DOUBT] != 0
-    return Record(*values)
-
-
-def _row(r: Record) -> tuple[Any, ...]:
-    return (
-        *(r.account, r.key, r.fingerprint, r.command, r.state.value, r.received_at, r.updated_at),
-        *(r.attempt, r.spared, r.owner, r.lease_until, r.doubt, r.sequence, r.reply, r.due),
-    )
+    state, doubt = _STATES[row[_STATE]], row[_DOUBT] != 0
+    return Record._make((*row[:_STATE], state, *row[_STATE + 1 : _DOUBT], doubt, *row[_DOUBT + 1 :]))

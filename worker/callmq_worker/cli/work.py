@@ -2,13 +2,14 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -33,6 +34,7 @@ Settings come from the environment (docs/operations.md lists them). The least th
 Exit codes: 0 stopped and everything settled, 1 stopped with work unsettled (the broker delivers it again),
 2 settings are wrong (each is named)."""
 LOG = logging.getLogger("callmq.work")
+GC_THRESHOLD: Final = 10_000  # objects; Python's 700 costs a twentieth of a command
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +121,13 @@ def measured(worker: Worker) -> tuple[Metric, ...]:
     )
 
 
+def _settle_memory() -> None:
+    """Let the collector look no more at what stays for good, and less often at what is made for each command."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+
+
 async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
     stopping = asyncio.Event()
     task = asyncio.current_task()
@@ -146,6 +155,7 @@ async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
         await health.start()
     try:
         worker = await build(settings, traced=True)
+        _settle_memory()
         LOG.info("worker started", extra={"fields": {"prefix": settings.prefix, "version": version("callmq")}})
         landed = await worker.run()
     except asyncio.CancelledError:

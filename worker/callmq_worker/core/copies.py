@@ -1,7 +1,7 @@
 """Dead and parked copies: what they say of themselves, and the message that they are copies of."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -68,7 +68,7 @@ def read_copy(position: int, body: bytes, properties: Properties) -> Copy:
     own = {n: headers[n] for n in KNOWN_HEADERS if n in headers}
     if wire.RECEIVED_AT in headers:
         own[wire.RECEIVED_AT] = headers[wire.RECEIVED_AT]
-    original = replace(properties, routing_key=_text(headers.get(ROUTING_KEY)) or _command_of(body), headers=own)
+    original = properties._replace(routing_key=_text(headers.get(ROUTING_KEY)) or _command_of(body), headers=own)
     envelope, _problem = read_envelope(original)
     reply_id = _text(headers.get(REPLY_ID))
     size = headers.get(wire.TRUNCATED_FROM)

@@ -70,8 +70,7 @@ def _found(record: Record, intent: Intent, now: float) -> Weighed | None:
 
 
 def _take(record: Record, intent: Intent, now: float, *, doubt: bool) -> tuple[Record, Claim]:
-    taken = replace(
-        record,
+    taken = record._replace(
         state=State.HELD,
         attempt=record.attempt + 1,
         owner=intent.owner,
@@ -98,7 +97,7 @@ def mark_sending(held: Claim, lease: float, expires_at: float) -> Step[bool]:
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or not _holds(record, held) or record.lease_until <= now or now >= expires_at:
             return None, False
-        return replace(record, state=State.SENDING, lease_until=now + lease, updated_at=now), True
+        return record._replace(state=State.SENDING, lease_until=now + lease, updated_at=now), True
 
     return step
 
@@ -109,8 +108,7 @@ def release(held: Claim, *, doubt: bool, spare: bool, wait: float = 0.0) -> Step
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or not _holds(record, held):
             return None, False
-        freed = replace(
-            record,
+        freed = record._replace(
             state=State.FREE,
             owner=None,
             lease_until=now + wait - EARLY if wait > EARLY else 0.0,
@@ -183,8 +181,8 @@ def resolve(build: Callable[[Record, int], bytes], due: bytes | None = None) -> 
             return None, None
         sequence = record.sequence + 1
         reply = build(record, sequence)
-        closed = replace(
-            record, state=State.CLOSED, doubt=False, sequence=sequence, reply=reply, due=due, updated_at=now
+        closed = record._replace(
+            state=State.CLOSED, doubt=False, sequence=sequence, reply=reply, due=due, updated_at=now
         )
         return closed, Stored(reply, unknown=False, fresh=True)
 
@@ -197,7 +195,7 @@ def reopen() -> Step[bool]:
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or record.state is not State.UNKNOWN:
             return None, False
-        return replace(record, state=State.FREE, spared=record.attempt, updated_at=now), True
+        return record._replace(state=State.FREE, spared=record.attempt, updated_at=now), True
 
     return step
 
@@ -208,7 +206,7 @@ def owe(sequence_reply: bytes, address: bytes) -> Step[bool]:
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or record.reply != sequence_reply:
             return None, False
-        return replace(record, due=address, updated_at=now), True
+        return record._replace(due=address, updated_at=now), True
 
     return step
 
@@ -219,7 +217,7 @@ def paid(reply: bytes) -> Step[bool]:
     def step(record: Record | None, _now: float) -> tuple[Record | None, bool]:
         if record is None or record.due is None or record.reply != reply:
             return None, False
-        return replace(record, due=None), True
+        return record._replace(due=None), True
 
     return step
 
@@ -235,7 +233,7 @@ def owe_alone(document: Mapping[str, Any], reply: bytes, address: bytes) -> Step
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is not None:
-            return replace(record, due=address, updated_at=now), True
+            return record._replace(due=address, updated_at=now), True
         owed = Record(
             account=key.account,
             key=key.key,

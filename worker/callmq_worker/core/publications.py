@@ -1,8 +1,8 @@
 """What is published for a settlement: derived from the reply alone, so that every repetition derives the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -28,14 +28,13 @@ _DEAD: Final = (OutcomeName.REJECTED, OutcomeName.FAILED, OutcomeName.EXPIRED)
 _MAX_HEADER: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """One message to publish, persistent and confirmed. ``exchange`` "" addresses a queue by its name."""
 
     exchange: str
     routing_key: str
     body: bytes
-    headers: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = wire.NOTHING
     mandatory: bool = True
     content_type: str | None = wire.CONTENT_TYPE
     correlation_id: str | None = None
@@ -117,7 +116,7 @@ def postponed(
     ):  # the broker takes `expiration` away, and a lifetime counts from the first receipt
         own[wire.EXPIRES_AT] = int(1000 * min(message.expires_at, LATEST))
     copy = _copy(message, names.retry(tier.name), message.properties.routing_key, own)
-    return replace(copy, headers={**copy.headers, SEAL: seal(copy.headers, copy.routing_key, copy.body, secret)})
+    return copy._replace(headers={**copy.headers, SEAL: seal(copy.headers, copy.routing_key, copy.body, secret)})
 
 
 def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> Publication:

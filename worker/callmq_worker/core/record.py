@@ -7,7 +7,7 @@ ledger runs it inside its own atomic transaction, so each write is a compare-and
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from callmq_contracts.command import Safety
 
@@ -30,13 +30,13 @@ class RecordKey:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What the ledger knows of one intention. Times are the store's, in seconds since the epoch.
 
     ``attempt`` counts claims, ``spared`` those of them that use up nothing (account pauses). ``doubt``: an earlier
     attempt may have been done. ``sequence`` counts recorded replies, ``reply`` is the JSON of the last one, ``due``
-    says where that reply still has to be published (JSON), ``None`` when nothing is owed.
+    says where that reply still has to be published (JSON), ``None`` when nothing is owed. A tuple: made four times for
+    each command, it costs a fifth of a frozen dataclass.
     """
 
     account: str

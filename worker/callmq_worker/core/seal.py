@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from callmq_contracts import envelope as wire
@@ -27,4 +26,4 @@ def believed(envelope: Envelope, properties: Properties, body: bytes, secret: by
         expected = seal(properties.headers, properties.routing_key, body, secret)
         if hmac.compare_digest(given, expected):
             return envelope
-    return replace(envelope, first_received_at=None, not_before=None, attempts=0, doubt=False)
+    return envelope._replace(first_received_at=None, not_before=None, attempts=0, doubt=False)

@@ -1,14 +1,14 @@
 """How a delivery ends: every way is one of the settlements here, and the engine performs them in one fixed order."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
 from callmq_contracts.problem import Problem, ProblemCode
 from callmq_contracts.reply import OutcomeName, Reply, reply_id
 from callmq_worker.core.intake import Accepted, Refusal
-from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused, Verdict
-from callmq_worker.core.record import Claim, Spent, Stored
+from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused
+from callmq_worker.core.record import Claim, Intent, Spent, Stored
 from callmq_worker.core.redact import is_secret, redact
 from callmq_worker.core.retry import Due, Situation, next_delay
 
@@ -32,6 +32,7 @@ class Concluded:
     """Record this outcome, then publish what follows from it, then acknowledge. ``attempt`` is the fencing token."""
 
     accepted: Accepted
+    intent: Intent
     outcome: Outcome
     attempt: int
 
@@ -88,17 +89,24 @@ Settlement: TypeAlias = Concluded | Repeated | Unrecorded | Postponed | Returned
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that was made. ``attempt`` is the fencing token, ``used`` those that count, this one included."""
+    """One attempt that was made. ``used``: how many count by now, this one included.
+
+    ``claimed``: what the ledger was asked with and what it gave, absent without a key.
+    """
 
     accepted: Accepted
-    attempt: int
     used: int
     doubt: bool
-    claim: Claim | None
+    claimed: tuple[Intent, Claim] | None
+
+    @property
+    def claim(self) -> Claim | None:
+        """The right to this attempt, where there is a key."""
+        return self.claimed[1] if self.claimed is not None else None
 
 
-def after(verdict: Verdict, made: Attempt, situation: Situation, probe_interval: float) -> Settlement:
-    """Return how the delivery ends after an attempt with this verdict."""
+def after(verdict: Done | Refused | InDoubt | Paused, made: Attempt, probe_interval: float) -> Settlement:
+    """Return how the delivery ends after an attempt with this verdict, where that allows no other at once."""
     match verdict:
         case Done(status, document):
             return conclude(made, Outcome(OutcomeName.SUCCEEDED, made.used, None, status, document))
@@ -111,13 +119,12 @@ def after(verdict: Verdict, made: Attempt, situation: Situation, probe_interval:
         case Paused(reason):
             past = Past(made.used - 1, made.doubt)
             return Postponed(probe_interval, reason, made.claim, spare=True, ordered=True, past=past)
-        case Again():
-            return _again(verdict, made, situation)
         case _:
             assert_never(verdict)
 
 
-def _again(verdict: Again, made: Attempt, situation: Situation) -> Settlement:
+def again(verdict: Again, made: Attempt, situation: Situation) -> Settlement:
+    """Return how the delivery ends after an attempt that was not done for certain, or may be repeated."""
     doubt = made.doubt or verdict.doubt
     due = next_delay(situation)
     if isinstance(due, Due):
@@ -131,20 +138,18 @@ def _again(verdict: Again, made: Attempt, situation: Situation) -> Settlement:
     return conclude(made, Outcome(OutcomeName.FAILED, made.used, problem, verdict.status))
 
 
-def spent(accepted: Accepted, found: Spent) -> Concluded:
-    """Return the end of a command for which no attempt may be made any more."""
+def spent(found: Spent) -> Outcome:
+    """Return the outcome of a command for which no attempt may be made any more."""
     if found.doubt:
-        outcome = _unknown(found.used, "a worker stopped while it was being sent, or an attempt went unanswered", None)
-    elif found.expired and found.used == 0:
+        return _unknown(found.used, "a worker stopped while it was being sent, or an attempt went unanswered", None)
+    if found.expired and found.used == 0:
         problem = Problem(ProblemCode.EXPIRED, "Its time had passed before any attempt.")
-        outcome = Outcome(OutcomeName.EXPIRED, 0, problem)
-    elif found.expired:
+        return Outcome(OutcomeName.EXPIRED, 0, problem)
+    if found.expired:
         problem = Problem(ProblemCode.LIFETIME_EXHAUSTED, "Not done, and its time has passed.")
-        outcome = Outcome(OutcomeName.FAILED, found.used, problem)
     else:
         problem = Problem(ProblemCode.DELIVERY_LIMIT, "Not done: each worker that took it stopped before sending it.")
-        outcome = Outcome(OutcomeName.FAILED, found.used, problem)
-    return Concluded(accepted, outcome, found.attempt)
+    return Outcome(OutcomeName.FAILED, found.used, problem)
 
 
 def withheld(made: Attempt, *, expired: bool) -> Settlement:
@@ -153,16 +158,17 @@ def withheld(made: Attempt, *, expired: bool) -> Settlement:
         return Postponed(
             LEASE_POLL, "withheld", made.claim, spare=True, ordered=True, past=Past(made.used - 1, made.doubt)
         )
-    ended = Spent(made.attempt, made.used - 1, made.doubt, expired=True, received_at=made.accepted.received_at)
-    concluded = spent(made.accepted, ended)
-    return conclude(made, concluded.outcome)
+    attempt = made.claim.attempt if made.claim else 0
+    ended = Spent(attempt, made.used - 1, made.doubt, expired=True, received_at=made.accepted.received_at)
+    return conclude(made, spent(ended))
 
 
 def conclude(made: Attempt, outcome: Outcome) -> Settlement:
     """Return the settlement of a definite outcome: recorded where there is a key."""
-    if made.claim is None:
+    if made.claimed is None:
         return Unrecorded(keyless_reply(made.accepted, outcome))
-    return Concluded(made.accepted, outcome, made.attempt)
+    intent, claim = made.claimed
+    return Concluded(made.accepted, intent, outcome, claim.attempt)
 
 
 def busy(seconds: float, lease: float, *, hold: bool) -> Postponed:
@@ -197,18 +203,13 @@ def _credentials(value: Any) -> Iterator[str]:
                 yield from _credentials(item)
 
 
-def reply_builder(
-    accepted: Accepted,
-    outcome: Outcome,
-    received_at: float,
-    finished_at: float,
-) -> Callable[[int], bytes]:
+def reply_builder(accepted: Accepted, outcome: Outcome, finished_at: float) -> Callable[[int], bytes]:
     """Return the function from sequence to the reply's JSON, for the ledger to call inside its transaction."""
     envelope = accepted.envelope
 
     def build(sequence: int) -> bytes:
         name = reply_id(envelope.account, envelope.key or "", str(sequence))
-        return replace(_reply(accepted, outcome, finished_at), reply_id=name, received_at=received_at).dump()
+        return _reply(accepted, outcome, name, finished_at).dump()
 
     return build
 
@@ -217,13 +218,13 @@ def keyless_reply(accepted: Accepted, outcome: Outcome) -> Reply:
     """Return the reply of a command without a key; its id comes from the message, or from when it was received."""
     message = accepted.envelope.message_id or repr(accepted.received_at)
     name = reply_id(accepted.envelope.account, "", message, accepted.command.wire().hex())
-    return replace(_reply(accepted, outcome), reply_id=name)
+    return _reply(accepted, outcome, name)
 
 
-def _reply(accepted: Accepted, outcome: Outcome, finished_at: float = 0.0) -> Reply:
+def _reply(accepted: Accepted, outcome: Outcome, name: str, finished_at: float = 0.0) -> Reply:
     command, envelope = accepted.command, accepted.envelope
     return Reply(
-        reply_id="",
+        reply_id=name,
         idempotency_key=envelope.key,
         command=command.name,
         outcome=outcome.name,
@@ -270,4 +271,4 @@ def conflict(accepted: Accepted, digest: str) -> Unrecorded:
     outcome = Outcome(OutcomeName.REJECTED, 0, problem)
     envelope = accepted.envelope
     name = reply_id(envelope.account, envelope.key or "", "conflict", digest)
-    return Unrecorded(replace(_reply(accepted, outcome), reply_id=name))
+    return Unrecorded(_reply(accepted, outcome, name))
