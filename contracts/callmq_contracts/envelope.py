@@ -104,7 +104,8 @@ class _Reading:
         return value
 
     def header(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
-        return self.text(name, self.properties.headers.get(name), pattern, rule)
+        value = self.properties.headers.get(name)
+        return None if value is None else self.text(name, value, pattern, rule)
 
     def moment(self, name: str) -> float | None:
         value = self.properties.headers.get(name)
@@ -136,7 +137,7 @@ class _Reading:
 
 def parse_moment(value: Any) -> float | None:
     """Return seconds since the epoch for an RFC 3339 text, a datetime or integer milliseconds; ``None`` if neither."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value / 1000 if 0 <= value <= _LATEST * 1000 else None

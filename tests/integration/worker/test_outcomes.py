@@ -1,5 +1,6 @@
 """Every outcome that the wire description knows, through the real broker, worker, ledger and endpoint stand-in."""
 
+import asyncio
 import datetime as dt
 
 import orjson
@@ -138,7 +139,8 @@ async def test_a_hanging_endpoint_makes_a_dial_unknown_within_the_deadline(w):
 @pytest.mark.parametrize("action", ["half_answer", "huge_body", "gzip_bomb", "compressed", "drip"])
 async def test_a_2xx_is_success_whatever_its_body(w, action):
     w.sandbox.arm(action, match={"key": "k1"})
-    async with w.working():
+    patience = {} if action == "drip" else {"CALLMQ_HTTP_DEADLINE": "20", "CALLMQ_LEASE": "30"}
+    async with w.working(**patience):
         await w.client.send(DIAL, key="k1")
         reply = await w.reply("k1")
     assert (reply["outcome"], reply["http_status"]) == ("succeeded", 200)

@@ -17,7 +17,9 @@ from callmq_worker.adapters.health import HealthAddressError, HealthServer, Metr
 from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
 from callmq_worker.adapters.otel_settings import exporters, problems
+from callmq_worker.adapters.reports import Reporter
 from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.cli.several import number_of_processes, run_several
 from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import Worker, basic, build
 
@@ -43,6 +45,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--check", action="store_true", help="read the settings, say what is wrong, start nothing")
     parser.add_argument("--json", action="store_true", help="print a single JSON line for --check")
+    parser.add_argument(
+        "--processes",
+        type=number_of_processes,
+        default=1,
+        metavar="N",
+        help="run N workers under one parent, which starts again what ends by itself (default: 1, without a parent)",
+    )
+    parser.add_argument("--report-to", type=int, default=None, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,12 +69,19 @@ def run(args: argparse.Namespace) -> int:
         print('{"ok": true}' if args.json else "settings are complete")
         return 0
     _prepare_logs(settings)
-    end_tracing = setup_tracing("callmq-worker", version("callmq"))
     try:
-        return _loop_run(_work(settings, address))
+        if args.processes > 1:
+            return asyncio.run(run_several(args.processes, settings, address))
+        return _run_one(settings, address, args.report_to)
     except (LedgerUnusableError, HealthAddressError) as error:
         print(f"callmq work: {error}", file=sys.stderr)
         return 2
+
+
+def _run_one(settings: Settings, address: tuple[str, int] | None, report_to: int | None) -> int:
+    end_tracing = setup_tracing("callmq-worker", version("callmq"))
+    try:
+        return _loop_run(_work(settings, address, report_to))
     finally:
         end_tracing()
 
@@ -128,7 +145,7 @@ def _settle_memory() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
+async def _work(settings: Settings, address: tuple[str, int] | None, report_to: int | None) -> int:
     stopping = asyncio.Event()
     task = asyncio.current_task()
     worker: Worker | None = None
@@ -144,14 +161,16 @@ async def _work(settings: Settings, address: tuple[str, int] | None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    health = None
-    if address is not None:
-        opening = (False, {"ledger": "opening"})
-        health = HealthServer(
-            *address,
-            lambda: worker.runner.readiness() if worker else opening,
-            lambda: measured(worker) if worker else (),
-        )
+    told = (
+        lambda: worker.runner.readiness() if worker else (False, {"ledger": "opening"}),
+        lambda: measured(worker) if worker else (),
+    )
+    health: HealthServer | Reporter | None = None
+    if report_to is not None:
+        health = Reporter(report_to, *told, stop)
+    elif address is not None:
+        health = HealthServer(*address, *told)
+    if health is not None:
         await health.start()
     try:
         worker = await build(settings, traced=True)

@@ -88,18 +88,20 @@ def owed(names: Names, reply: bytes, address: Mapping[str, Any]) -> Publication:
 
 
 def _kept(names: Names, message: Message, document: Mapping[str, Any]) -> Publication | None:
-    outcome = OutcomeName(document["outcome"])
+    outcome = document["outcome"]
+    if outcome == OutcomeName.SUCCEEDED:
+        return None
     problem = document["problem"] or {}
     code = str(problem.get("code", "none"))
     reason = {
-        "callmq-outcome": outcome.value,
+        "callmq-outcome": outcome,
         "callmq-code": code,
         "callmq-detail": str(problem.get("detail", "")),
         "callmq-reply-id": document["reply_id"],
     }
     if outcome in _DEAD:
-        return _copy(message, names.dead, f"{outcome.value}.{code}", reason)
-    if outcome is OutcomeName.UNKNOWN:
+        return _copy(message, names.dead, f"{outcome}.{code}", reason)
+    if outcome == OutcomeName.UNKNOWN:
         return _copy(message, "", names.unknown, reason)
     return None
 

@@ -1,0 +1,173 @@
+"""``callmq work --processes``: real processes under one parent, which outlive each other and end together."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from callmq_contracts.examples import EXAMPLES
+from callmq_worker.adapters.processes import Processes
+from callmq_worker.adapters.processes import environment as shared_environment
+from world import environment, until, world
+
+DIAL = EXAMPLES["dial"][0]
+
+
+@pytest.fixture
+async def w(amqp_url, tmp_path):
+    async with world(amqp_url, tmp_path / "l.db") as w:
+        yield w
+
+
+class Parent:
+    """One ``callmq work --processes`` with its probes."""
+
+    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
+        self.process, self.port, self.log = process, port, log
+
+    def children(self) -> list[int]:
+        own = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in own.read_text().split()]
+
+    def ask(self, path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            return refusal.read().decode()
+        except OSError:
+            return '{"ready": false}'
+
+    async def ready(self) -> None:
+        await until(lambda: self.process.poll() is not None or json.loads(self.ask("/readyz"))["ready"])
+        assert self.process.poll() is None, self.log.read_text()
+
+
+@pytest.fixture
+def several(w, tmp_path, unused_tcp_port):
+    started = []
+
+    def start(count: int, **more: str) -> Parent:
+        more = {"CALLMQ_HEALTH_ADDR": f"127.0.0.1:{unused_tcp_port}", **more}
+        told = {**os.environ, **environment(str(w.amqp_url), w.ledger, w.sandbox.url, **more)}
+        log = tmp_path / "parent.log"
+        with log.open("ab") as stream:
+            words = [sys.executable, "-m", "callmq", "work", "--processes", str(count)]
+            process = subprocess.Popen(words, env=told, stderr=stream)
+        parent = Parent(process, unused_tcp_port, log)
+        started.append(parent)
+        return parent
+
+    yield start
+    for parent in started:
+        if parent.process.poll() is None:
+            pids = parent.children()
+            parent.process.kill()
+            parent.process.wait()
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_all_of_them_work_and_answer_for_each_other(w, several):
+    parent = several(2)
+    await parent.ready()
+    assert len(parent.children()) == 2
+    keys = [f"k{n}" for n in range(60)]
+    for key in keys:
+        assert (await w.client.send(DIAL, key=key)).ok
+    assert {(await w.reply(key))["outcome"] for key in keys} == {"succeeded"}
+    assert [w.acted(key) for key in keys] == [1] * 60
+
+    def done() -> dict[str, float]:
+        found = re.findall(r'callmq_outcomes_total\{.*process="(\d)"\} (\S+)', parent.ask("/metrics"))
+        return {process: float(count) for process, count in found}
+
+    await until(lambda: sum(done().values()) == 60)
+    assert set(done()) == {"1", "2"}
+    parent.process.terminate()
+    assert await asyncio.to_thread(parent.process.wait, 20) == 0
+
+
+async def test_one_that_is_killed_is_started_again_and_the_other_goes_on(w, several):
+    parent = several(2)
+    await parent.ready()
+    first, second = parent.children()
+    os.kill(first, signal.SIGKILL)
+    for n in range(20):
+        assert (await w.client.send(DIAL, key=f"k{n}")).ok
+    assert {(await w.reply(f"k{n}"))["outcome"] for n in range(20)} == {"succeeded"}
+    await until(lambda: len(parent.children()) == 2 and first not in parent.children())
+    assert second in parent.children()
+    await parent.ready()
+    assert sum(map(int, re.findall(r"callmq_process_restarts_total\{.*\} (\d)", parent.ask("/metrics")))) == 1
+    parent.process.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(parent.process.wait, 20) == 0
+
+
+async def test_sigterm_lets_them_settle_and_a_second_one_ends_them_at_once(w, several):
+    w.sandbox.arm("hang", match={"key": "k1"}, acts=True)
+    parent = several(2, CALLMQ_HTTP_DEADLINE="20", CALLMQ_LEASE="25", CALLMQ_GRACE="30")
+    await parent.ready()
+    assert (await w.client.send(DIAL, key="k1")).ok
+    await w.sandbox.holding(1)
+    parent.process.terminate()
+    await until(lambda: len(parent.children()) == 1)  # the idle one ended
+    assert parent.process.poll() is None
+    assert "not ready" not in parent.ask("/livez")
+    parent.process.terminate()
+    assert await asyncio.to_thread(parent.process.wait, 20) == 1
+
+
+async def test_without_its_parent_none_goes_on(w, several):
+    parent = several(2)
+    await parent.ready()
+    pids = parent.children()
+    parent.process.kill()
+    parent.process.wait()
+    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+async def test_a_process_that_can_not_start_leaves_the_parent_alive_and_not_ready(w, several, tmp_path):
+    parent = several(2, CALLMQ_AMQP_URL="amqp://nobody:wrong@127.0.0.1:1/")
+    await until(lambda: "broker" in parent.ask("/readyz"))
+    assert json.loads(parent.ask("/livez")) == {"live": True}
+    parent.process.terminate()
+    assert await asyncio.to_thread(parent.process.wait, 20) == 0
+
+
+async def test_one_that_hangs_is_killed_and_replaced(caplog):
+    hanging = Processes(1, (sys.executable, "-c", "import time; time.sleep(600)"), os.environ, 1.0, silence=0.3)
+    running = asyncio.create_task(hanging.run())
+    await until(lambda: hanging.metrics()[-1].samples and restarts(hanging) >= 1, running)
+    hanging.stop()
+    assert await running == 1
+    assert "process says nothing, killed" in caplog.text
+
+
+def restarts(processes: Processes) -> float:
+    return next(m for m in processes.metrics() if m.name == "callmq_process_restarts_total").samples[0].value
+
+
+async def test_wrong_settings_of_one_end_all():
+    words = (sys.executable, "-c", "raise SystemExit(2)")
+    assert await Processes(3, words, os.environ, 1.0).run() == 2
+
+
+def test_the_pace_of_dials_is_shared_and_the_probes_are_the_parents():
+    given = {"PATH": "/bin", "CALLMQ_DIAL_RATE_FILE": "/run/rate", "CALLMQ_HEALTH_ADDR": ":8087"}
+    assert shared_environment(given, 4, 2.0) == {"PATH": "/bin", "CALLMQ_DIAL_RATE": "0.5", "CALLMQ_HEALTH_ADDR": "off"}
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "257", "two", "1.5", "\u0663"])
+def test_a_number_that_there_is_not_is_refused(count):
+    words = [sys.executable, "-m", "callmq", "work", "--processes", count]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "a whole number from 1 to 256" in ended.stderr

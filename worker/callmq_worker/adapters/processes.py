@@ -1,0 +1,171 @@
+"""Several worker processes under one parent: started, watched, started again when one ends, and stopped together."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from callmq_worker.adapters.health import Metric, Sample
+from callmq_worker.adapters.reports import Report
+
+LOG: Final = logging.getLogger("callmq.processes")
+SILENCE: Final = 30.0  # seconds without a report after which a process is taken for hung
+STEADY: Final = 10.0
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 15.0
+MARGIN: Final = 15.0  # seconds beyond the grace that a process has for its end
+WRONG_SETTINGS: Final = 2
+_LINE: Final = 4 * 1_048_576
+
+
+@dataclass(slots=True)
+class Process:
+    """One place for a process: who has it now, and what came of those before. ``number`` counts from 1."""
+
+    number: int
+    child: asyncio.subprocess.Process | None = None
+    report: Report | None = None
+    starts: int = 0
+    code: int | None = None
+
+
+@dataclass(slots=True)
+class Processes:
+    """Keeps ``count`` processes at work. ``command`` starts one, and gets ``--report-to FD`` as its last words.
+
+    ``grace`` in seconds: how long one may take for what is in flight once it was told to stop. A process that ends
+    by itself is started again, after a pause that grows while it fails at once; the others go on. One that says
+    nothing for ``silence`` seconds is killed, and counts as ended: its deliveries go to the others.
+    """
+
+    count: int
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    grace: float
+    silence: float = SILENCE
+    _places: list[Process] = field(default_factory=list)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _wrong: bool = False
+
+    async def run(self) -> int:
+        """Work until `stop`. Returns the verb's exit code: 0 all settled, 1 something was not, 2 wrong settings."""
+        self._places = [Process(n) for n in range(1, self.count + 1)]
+        try:
+            await asyncio.gather(*(self._keep(place) for place in self._places))
+        finally:
+            for place in self._places:
+                _tell(place, signal.SIGKILL)  # only after a fault of ours is there still one
+        if self._wrong:
+            return WRONG_SETTINGS
+        return 0 if all(place.code == 0 for place in self._places) else 1
+
+    def stop(self) -> None:
+        """Let each process settle what it has and end; called again, stop them at once."""
+        self._stop.set()
+        for place in self._places:
+            _tell(place, signal.SIGTERM)
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether all processes do their work, and what is in the way of which."""
+        faults: dict[str, Any] = {}
+        for place in self._places:
+            if place.report is None:
+                faults[f"process {place.number}"] = "starting"
+            elif not place.report.ready:
+                faults[f"process {place.number}"] = place.report.failing or "not ready"
+        return bool(self._places) and not faults and not self._stop.is_set(), faults
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return what ``/metrics`` shows: each process's own metrics, labelled with its number, and their restarts."""
+        told: dict[str, Metric] = {}
+        for place in self._places:
+            for metric in place.report.metrics if place.report else ():
+                ours = [Sample(s.value, {**s.labels, "process": str(place.number)}) for s in metric.samples]
+                known = told[metric.name].samples if metric.name in told else ()
+                told[metric.name] = Metric(metric.name, metric.kind, metric.help, (*known, *ours))
+        restarts = [Sample(max(0, p.starts - 1), {"process": str(p.number)}) for p in self._places]
+        described = "Processes that ended by themselves and were started again."
+        return (*told.values(), Metric("callmq_process_restarts_total", "counter", described, restarts))
+
+    async def _keep(self, place: Process) -> None:
+        pause = FIRST_PAUSE
+        while not self._stop.is_set():
+            began = time.monotonic()
+            place.code = await self._live(place)
+            if self._stop.is_set():
+                return
+            if place.code == WRONG_SETTINGS:
+                self._wrong = True
+                self.stop()
+                return
+            fields = {"process": place.number, "exit_code": place.code}
+            LOG.error("process ended, another is started", extra={"fields": fields})
+            pause = FIRST_PAUSE if time.monotonic() - began > STEADY else min(LONGEST_PAUSE, 2 * pause)
+            try:
+                await asyncio.wait_for(self._stop.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _live(self, place: Process) -> int:
+        """Start a process and return its exit code once it has ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            words = (*self.command, "--report-to", str(theirs.fileno()))
+            # A session of its own: Ctrl-C in a terminal reaches the parent alone, which passes it on once.
+            place.child = await asyncio.create_subprocess_exec(
+                *words, env=dict(self.environment), pass_fds=(theirs.fileno(),), start_new_session=True
+            )
+        place.starts += 1
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE)
+        listening = asyncio.create_task(self._listen(place, reader))
+        ending = asyncio.create_task(self._end_in_time(place))
+        try:
+            if self._stop.is_set():
+                _tell(place, signal.SIGTERM)
+            return await place.child.wait()
+        finally:
+            for task in (listening, ending):
+                task.cancel()
+            await asyncio.gather(listening, ending, return_exceptions=True)
+            writer.close()
+            place.child = place.report = None
+
+    async def _listen(self, place: Process, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self.silence):
+                    line = await reader.readline()
+            except TimeoutError:
+                LOG.error("process says nothing, killed", extra={"fields": {"process": place.number}})  # noqa: TRY400
+                _tell(place, signal.SIGKILL)
+                return
+            if not line:
+                return
+            place.report = Report.load(line)
+
+    async def _end_in_time(self, place: Process) -> None:
+        await self._stop.wait()
+        await asyncio.sleep(self.grace + MARGIN)
+        LOG.error("process does not end, killed", extra={"fields": {"process": place.number}})
+        _tell(place, signal.SIGKILL)
+
+
+def command() -> tuple[str, ...]:
+    """Return how this program starts a worker."""
+    return (sys.executable, "-m", "callmq", "work")
+
+
+def environment(given: Mapping[str, str], count: int, dial_rate: float) -> dict[str, str]:
+    """Return the environment of one of ``count`` processes: together they keep the pace that was asked for."""
+    own = {"CALLMQ_DIAL_RATE": repr(dial_rate / count), "CALLMQ_HEALTH_ADDR": "off"}
+    return {n: v for n, v in given.items() if n.removesuffix("_FILE") not in own} | own
+
+
+def _tell(place: Process, number: signal.Signals) -> None:
+    if place.child is not None and place.child.returncode is None:
+        place.child.send_signal(number)
