@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from callmq_contracts.faults import Loc
-from callmq_contracts.formats import FORMS
+from callmq_contracts.formats import misformed
 from callmq_contracts.hints import hint
 from callmq_contracts.leniency import Mended
 from callmq_contracts.problem import MAX_ERRORS, FieldCode, FieldError
@@ -103,7 +103,7 @@ def _say(kind: str, context: Mapping[str, Any], value: Any) -> tuple[FieldCode, 
         name, sentence = _BOUNDS[kind]
         return FieldCode.OUT_OF_BOUNDS, sentence.format(context[name])
     if kind == "string_pattern_mismatch":
-        return FORMS[context["pattern"]]
+        return misformed(context["pattern"], value)
     if kind == "literal_error":
         expected = str(context["expected"])
         fits = isinstance(value, str) if expected.startswith("'") else _is_number(value)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from callmq_contracts.faults import Loc
+from callmq_contracts.formats import FORMS, NUMERIC
 from callmq_contracts.problem import FieldCode
 
 _BESIDE_PARAMS: Final = "put the call id in id, beside params"
@@ -20,6 +21,8 @@ def hint(command: str, code: FieldCode, steps: Loc, document: Mapping[str, Any])
             return _call_id_hint(command, steps) or _key_hint(command, steps, document)
         case FieldCode.MISSING:
             return _missing_hint(command, steps)
+        case FieldCode.WRONG_TYPE if (command, *steps) == ("calling.ai_hold", "params", "timeout"):
+            return FORMS[NUMERIC][1]
         case _:
             return None
 

@@ -15,6 +15,9 @@ TEXTS = (
     "http://",
     "https://exa mple.com",
     "https://exämple.com/ü",
+    "https://[::1::2]/x",
+    "https://a.b/{x}",
+    "https://a.b/%zz",
     "ftp://example.com",
     "ws://example.com/a",
     "wss://example.com/a",
@@ -126,6 +129,8 @@ def find(body, path):
 def mutated(body, path, value):
     made = copy.deepcopy(body)
     holder = find(made, path[:-1])
+    if isinstance(holder, dict) is isinstance(path[-1], int):
+        raise TypeError("an index into an object, or a key into a list")
     if value is not DROP:
         if isinstance(holder, list) and path[-1] >= len(holder):
             return made

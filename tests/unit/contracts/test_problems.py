@@ -1,10 +1,14 @@
 import copy
 import random
+import re
 
 import pytest
 
 from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, FieldCode, Rejected, decode
+from callmq_contracts.formats import FORMS, misformed
+from callmq_contracts.urls import LOOSE_SOCKET_URL, LOOSE_WEB_URL, SECURE_SOCKET_URL, SIP_URI, WEB_URL
 from unit.contracts.mutations import DROP, find, mutated, mutations, places
+from unit.contracts.spellings import addresses
 
 CANARY = "kXq7canary"
 UNSAID = "is not valid"
@@ -167,3 +171,66 @@ def test_secrets_are_never_repeated(as_bytes):
     decoded = decode(as_bytes(body))
     assert len(decoded.problem.errors) == 4
     assert CANARY not in repr(decoded)
+
+
+BEGINNINGS = {
+    WEB_URL: ("http://", "https://"),
+    LOOSE_WEB_URL: ("http://", "https://"),
+    LOOSE_SOCKET_URL: ("ws://", "wss://"),
+    SECURE_SOCKET_URL: ("wss://",),
+    SIP_URI: ("sip:",),
+}
+BEGUN = {pattern: f"(?i:{'|'.join(begins)})" for pattern, begins in BEGINNINGS.items()} | {SIP_URI: r"sip:(?!\Z)"}
+
+
+@pytest.mark.parametrize("pattern", BEGINNINGS)
+def test_who_begins_as_he_must_is_not_told_to(pattern):
+    """The sentence about the beginning is for what begins otherwise, and for nothing else."""
+    refused = [text for begin in BEGINNINGS[pattern] for text in addresses(begin) if not re.search(pattern, text)]
+    assert len(refused) > 20
+    for text in refused:
+        begun = re.match(BEGUN[pattern], text)
+        assert (misformed(pattern, text)[1] == FORMS[pattern][1]) == (begun is None), text
+
+
+WRONG_ADDRESSES = {
+    "https://a b": "blank",
+    "https:// a": "blank",
+    "https://a.b/x\n": "blank",
+    "https://a.b/\u00a0": "blank",
+    "https://": "host",
+    "https:///x": "host",
+    "https://u@:80/": "host",
+    "https://:80": "host",
+    "https://a.b:x/": "port",
+    "https://u:p@a.b:8x/": "port",
+    "https://a.b/%zz": "%25",
+    "https://a.b/100%": "%25",
+    "https://a.b/{x}": "percent-encoded",
+    'https://a.b/"': "percent-encoded",
+    "https://a.b/#x#y": "percent-encoded",
+    "https://u@v@a.b/": "percent-encoded",
+}
+
+
+@pytest.mark.parametrize("address", WRONG_ADDRESSES)
+def test_what_is_wrong_with_an_address_is_said(address, as_bytes):
+    body = on_call("calling.play", control_id="c", play=[{"type": "audio", "params": {"url": address}}])
+    ((path, (code, sentence)),) = told(decode(as_bytes(body))).items()
+    assert (path, code) == ("params.play[0].params.url", "bad_format")
+    assert WRONG_ADDRESSES[address] in sentence
+    assert sentence.startswith(("must ", "has "))
+
+
+@pytest.mark.parametrize("to", ["+1 555 0100", "sip:a b@c", "/public/a b"])
+def test_a_blank_in_a_destination_is_named(to, as_bytes):
+    body = {"command": "dial", "params": {"from": "x", "to": to, "url": "https://a"}}
+    assert "blank" in told(decode(as_bytes(body)))["params.to"][1]
+
+
+@pytest.mark.parametrize("timeout", ["-1", "1.5", " 3", -1, 1.5, None, []])
+def test_what_hold_seconds_are_is_said_in_one_go(timeout, as_bytes):
+    """A number that is refused as one would be refused as text as well, so both rules are said."""
+    sentence = told(decode(as_bytes(on_call("calling.ai_hold", timeout=timeout))))["params.timeout"][1]
+    assert "0 or more" in sentence
+    assert "text" in sentence
