@@ -2,15 +2,17 @@
 
 import json
 import sys
+from fractions import Fraction
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, Command, ProblemCode, decode
-from unit.contracts.literals import LITERALS, arrives, number_places, some_literals, written
+from unit.contracts.literals import LITERALS, arrives, digits_of, number_places, some_literals, written
 
 EVENT = {"command": "calling.user_event", "id": EXAMPLE_CALL_ID, "params": {"event": {"x": [1, "9e-999"]}}}
+HOLD = {"command": "calling.ai_hold", "id": EXAMPLE_CALL_ID, "params": {"timeout": 1}}
 PLACE = ("params", "event", "x", 0)
 FORMS = ("r", ".16e", ".17g", ".20e", ".30f", ".400f")
 ALL = (*LITERALS, *some_literals(3000))
@@ -57,6 +59,16 @@ def test_every_way_to_write_a_double_is_taken(number, form):
     if float(literal) == number:  # not where the form itself has cut the digits
         decoded = decode(written(EVENT, PLACE, literal))
         assert float(sent_number(decoded)).hex() == number.hex()
+
+
+@pytest.mark.parametrize("literal", LITERALS)
+def test_hold_seconds_become_the_text_of_the_same_number(literal):
+    decoded = decode(written(HOLD, ("params", "timeout"), literal))
+    if isinstance(decoded, Command):
+        assert decoded.leniencies == ("ai_hold_timeout_integer",)
+        assert decoded.body["params"]["timeout"].isdigit()
+        assert arrives(literal)
+        assert Fraction(decoded.body["params"]["timeout"]) == (Fraction(literal) if digits_of(literal) else 0)
 
 
 def test_where_the_number_is_is_said():
