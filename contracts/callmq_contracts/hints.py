@@ -3,10 +3,27 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from callmq_contracts.catalog import CATALOG
+from callmq_contracts.commands.play import AudioParams, RingtoneParams, SilenceParams, TtsParams
 from callmq_contracts.faults import Loc
 from callmq_contracts.formats import FORMS, NUMERIC
 from callmq_contracts.problem import FieldCode
+from callmq_contracts.shapes import Body, Closed, wire_keys
 
+
+def _keys_of_params(model: type[Body]) -> frozenset[str]:
+    params = model.model_fields["params"].annotation
+    return wire_keys(params) if isinstance(params, type) and issubclass(params, Closed) else frozenset()
+
+
+_PARAMS: Final = {name: _keys_of_params(entry.model) for name, entry in CATALOG.items()}
+_OF_ITEM: Final = {
+    "audio": wire_keys(AudioParams),
+    "tts": wire_keys(TtsParams),
+    "silence": wire_keys(SilenceParams),
+    "ringtone": wire_keys(RingtoneParams),
+}
+_UNDERSCORE: Final = "write from, without the underscore"
 _BESIDE_PARAMS: Final = "put the call id in id, beside params"
 _ALTERNATIVES: Final[Mapping[str, str]] = {
     "calling.live_transcribe": 'is required: an action is start, summarize, or the word "stop"',
@@ -41,16 +58,23 @@ def _call_id_hint(command: str, steps: Loc) -> str | None:
 
 def _key_hint(command: str, steps: Loc, document: Mapping[str, Any]) -> str | None:
     match steps:
-        case (*_, "from_"):
-            return "write from, without the underscore"
+        case ("params", "from_") if "from" in _PARAMS[command]:
+            return _UNDERSCORE
+        case ("params", "device", "params", "from_") if command == "calling.refer":
+            return _UNDERSCORE
         case ("params", "audio") if command == "calling.record":
             return "put it into params.record.audio"
-        case ("params", "play", int(index), str()) if "params" not in document["params"]["play"][index]:
+        case ("params", "play", int(index), str(key)) if key in _missed(document["params"]["play"][index]):
             return "put it into the params of the item"
-        case (str(),) if "params" not in document:
+        case (str(key),) if "params" not in document and key in _PARAMS[command]:
             return "put it into params"
         case _:
             return None
+
+
+def _missed(item: Mapping[str, Any]) -> frozenset[str]:
+    """Return what stands in the params of such an item, where it has none."""
+    return frozenset() if "params" in item else _OF_ITEM[item["type"]]
 
 
 def _missing_hint(command: str, steps: Loc) -> str | None:
