@@ -10,7 +10,7 @@ from callmq_contracts.formats import misformed
 from callmq_contracts.hints import hint
 from callmq_contracts.leniency import Mended
 from callmq_contracts.problem import MAX_ERRORS, FieldCode, FieldError
-from callmq_contracts.unions import TAG
+from callmq_contracts.unions import TAG, rivals
 
 MAX_KEY: Final = 64
 MAX_PATH: Final = 256
@@ -48,6 +48,8 @@ def findings(command: str, lenient: Mended, error: ValidationError | None) -> tu
     for line in error.errors(include_url=False, include_input=False)[:MAX_ERRORS] if error else ():
         steps, value = _walk(line["loc"], lenient.body)
         code, sentence = _say(line["type"], line.get("ctx", {}), value)
+        if code is FieldCode.UNKNOWN_KEY and (both := rivals(line["loc"])):
+            code, sentence = FieldCode.CONFLICT, f"either {both[0]} or {both[1]}, not both"
         better = hint(command, code, steps, lenient.body)
         found.append(FieldError(path_of(_as_written(steps, lenient)), code, better or sentence))
     found += (FieldError(path_of(fault.loc), fault.code, fault.message) for fault in lenient.faults)

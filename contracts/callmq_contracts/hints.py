@@ -25,9 +25,9 @@ _OF_ITEM: Final = {
 }
 _UNDERSCORE: Final = "write from, without the underscore"
 _BESIDE_PARAMS: Final = "put the call id in id, beside params"
-_ALTERNATIVES: Final[Mapping[str, str]] = {
-    "calling.live_transcribe": 'is required: an action is start, summarize, or the word "stop"',
-    "calling.live_translate": 'is required: an action is start, summarize, inject, or the word "stop"',
+_ACTIONS: Final[Mapping[str, str]] = {
+    "calling.live_transcribe": 'the word "stop", or an object with start or summarize',
+    "calling.live_translate": 'the word "stop", or an object with start, summarize or inject',
 }
 
 
@@ -38,6 +38,8 @@ def hint(command: str, code: FieldCode, steps: Loc, document: Mapping[str, Any])
             return _call_id_hint(command, steps) or _key_hint(command, steps, document)
         case FieldCode.MISSING:
             return _missing_hint(command, steps)
+        case FieldCode.NOT_ALLOWED | FieldCode.WRONG_TYPE if command in _ACTIONS and steps == ("params", "action"):
+            return f"must be {_ACTIONS[command]}"
         case FieldCode.WRONG_TYPE if (command, *steps) == ("calling.ai_hold", "params", "timeout"):
             return FORMS[NUMERIC][1]
         case _:
@@ -81,8 +83,8 @@ def _missing_hint(command: str, steps: Loc) -> str | None:
     match steps:
         case ("params", "play", int(), "params"):
             return "is required: what an item plays goes into its params"
-        case ("params", "action", "start"):
-            return _ALTERNATIVES.get(command)
+        case ("params", "action", "start") if command in _ACTIONS:
+            return f"is required: an action is {_ACTIONS[command]}"
         case ("params", "prompt", "text"):
             return "is required: a prompt is text, or an object with text, pom or file"
         case ("params", "prompt", "pom", *_, "bullets"):

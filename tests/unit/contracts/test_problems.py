@@ -7,7 +7,7 @@ import pytest
 from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, FieldCode, Rejected, decode
 from callmq_contracts.formats import FORMS, misformed
 from callmq_contracts.urls import LOOSE_SOCKET_URL, LOOSE_WEB_URL, SECURE_SOCKET_URL, SIP_URI, WEB_URL
-from unit.contracts.mutations import DROP, find, mutated, mutations, places
+from unit.contracts.mutations import DROP, additions, find, look, mutated, mutations, places
 from unit.contracts.spellings import addresses
 
 CANARY = "kXq7canary"
@@ -77,6 +77,42 @@ def test_all_errors_at_once(as_bytes):
         "params.timeout": "out_of_bounds",
         "params.zz": "unknown_key",
     }
+
+
+def test_keys_of_two_branches_are_a_conflict(as_bytes):
+    """A key that a sister example has in the same place is never called unknown, unless ``type`` has decided."""
+    conflicts = set()
+    for command, body, path, value in additions():
+        decoded = decode(as_bytes(mutated(body, path, value)), leniencies=frozenset())
+        for where, (code, sentence) in told(decoded).items() if isinstance(decoded, Rejected) else ():
+            typed = any("type" in look(body, path[:depth]) for depth in range(len(path)))
+            if where == ".".join(map(str, path)) and not typed:
+                assert code != "unknown_key", (command, where)
+                if code == "conflict":
+                    assert f"or {path[-1]}, not both" in sentence
+                    conflicts.add((command, where))
+    places = {("calling.live_transcribe", "action.summarize"), ("calling.live_translate", "action.inject")}
+    places |= {("calling.ai_sidecar", "prompt.pom"), ("calling.ai_sidecar", "prompt.file"), ("dial", "swml")}
+    assert {(command, f"params.{where}") for command, where in places} <= conflicts
+
+
+def test_other_rivals_are_told_as_well(as_bytes):
+    action = {"start": {"direction": [], "from_lang": "a", "to_lang": "b"}, "inject": {}, "summarize": {}, "zz": 1}
+    errors = told(decode(as_bytes(on_call("calling.live_translate", action=action))))
+    assert {path: code for path, (code, _) in errors.items()} == {
+        "params.action.inject": "conflict",
+        "params.action.summarize": "conflict",
+        "params.action.zz": "unknown_key",
+    }
+
+
+@pytest.mark.parametrize("action", ["start", "summarize", "", 5, None, []])
+@pytest.mark.parametrize("command", ["calling.live_transcribe", "calling.live_translate"])
+def test_an_action_that_is_none_is_told_all_choices(command, action, as_bytes):
+    ((path, (_code, sentence)),) = told(decode(as_bytes(on_call(command, action=action)))).items()
+    assert path == "params.action"
+    choices = {"stop", "start", "summarize"} | ({"inject"} if command == "calling.live_translate" else set())
+    assert {word for word in ("stop", "start", "summarize", "inject") if word in sentence} == choices
 
 
 def test_sentences_say_the_bound_or_the_words(as_bytes):
