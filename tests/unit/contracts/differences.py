@@ -111,7 +111,14 @@ STRICTER = (
         (EMPTY,),
     ),
     Stricter("hold seconds", PROSE, r"calling\.ai_hold", r"params\.timeout", (BAD, EMPTY)),
-    Stricter("a message with nothing in it", "surely not meant", r"calling\.ai_message", r"params", (EMPTY,)),
+    Stricter(
+        "a message with nothing in it",
+        "surely not meant",
+        r"calling\.ai_message",
+        r"params",
+        (EMPTY,),
+        lambda params: not (params.get("message_text") or params.keys() & {"reset", "global_data"}),
+    ),
     Stricter(
         "empty sidecar texts",
         "required text is not empty",
