@@ -6,11 +6,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from callmq_contracts.faults import Loc
-from callmq_contracts.formats import FORMS
+from callmq_contracts.formats import misformed
 from callmq_contracts.hints import hint
 from callmq_contracts.leniency import Mended
 from callmq_contracts.problem import MAX_ERRORS, FieldCode, FieldError
-from callmq_contracts.unions import TAG
+from callmq_contracts.unions import TAG, rivals
 
 MAX_KEY: Final = 64
 MAX_PATH: Final = 256
@@ -48,6 +48,8 @@ def findings(command: str, lenient: Mended, error: ValidationError | None) -> tu
     for line in error.errors(include_url=False, include_input=False)[:MAX_ERRORS] if error else ():
         steps, value = _walk(line["loc"], lenient.body)
         code, sentence = _say(line["type"], line.get("ctx", {}), value)
+        if code is FieldCode.UNKNOWN_KEY and (both := rivals(line["loc"])):
+            code, sentence = FieldCode.CONFLICT, f"either {both[0]} or {both[1]}, not both"
         better = hint(command, code, steps, lenient.body)
         found.append(FieldError(path_of(_as_written(steps, lenient)), code, better or sentence))
     found += (FieldError(path_of(fault.loc), fault.code, fault.message) for fault in lenient.faults)
@@ -103,7 +105,7 @@ def _say(kind: str, context: Mapping[str, Any], value: Any) -> tuple[FieldCode, 
         name, sentence = _BOUNDS[kind]
         return FieldCode.OUT_OF_BOUNDS, sentence.format(context[name])
     if kind == "string_pattern_mismatch":
-        return FORMS[context["pattern"]]
+        return misformed(context["pattern"], value)
     if kind == "literal_error":
         expected = str(context["expected"])
         fits = isinstance(value, str) if expected.startswith("'") else _is_number(value)

@@ -10,21 +10,22 @@ from pydantic_core import ValidationError
 
 from callmq_contracts.faults import Fault, own_error, refusal
 from callmq_contracts.problem import FieldCode
-
-_HOST = r"[^\s/?#\x00-\x1f\x7f]"
-_REST = r"[^\s\x00-\x1f\x7f]"
+from callmq_contracts.urls import (
+    DESTINATION,
+    LOOSE_SOCKET_URL,
+    LOOSE_WEB_URL,
+    SECURE_SOCKET_URL,
+    SIP_URI,
+    WEB_URL,
+    url_fault,
+)
 
 CALL_ID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _CALL_ID: Final = re.compile(CALL_ID)
-WEB_URL: Final = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}{_REST}*$"
-SOCKET_URL: Final = rf"^[Ww][Ss][Ss]?://{_HOST}{_REST}*$"
-SECURE_SOCKET_URL: Final = rf"^[Ww][Ss][Ss]://{_HOST}{_REST}*$"
-SIP_URI: Final = rf"^sip:{_REST}+$"
-DESTINATION: Final = rf"^(\+[1-9][0-9]{{1,14}}|(sip|sips|verto|client):{_REST}+|/{_HOST}+/{_HOST}+(\?{_REST}*)?)$"
 TONES: Final = r"^[0-9A-Da-d*#]*$"
 SENT_TONES: Final = r"^[0-9A-D*#w,]*$"
 NUMERIC: Final = r"^[0-9]+$"
-FILTER: Final = r"^(polite|rude|professional|shakespeare|gen-z|prompt:.+)$"
+FILTER: Final = r"^(polite|rude|professional|shakespeare|gen-z|prompt:[^\n]+)$"
 
 Codec = Literal[
     "OPUS",
@@ -46,7 +47,8 @@ CODEC_LIST: Final = rf"^({_CODEC})(, *({_CODEC}))*$"
 FORMS: Final[Mapping[str, tuple[FieldCode, str]]] = {
     CALL_ID: (FieldCode.BAD_FORMAT, "must be a call id: 8-4-4-4-12 hexadecimal digits"),
     WEB_URL: (FieldCode.BAD_FORMAT, "must be a URL that starts with http:// or https://"),
-    SOCKET_URL: (FieldCode.BAD_FORMAT, "must be a URL that starts with ws:// or wss://"),
+    LOOSE_WEB_URL: (FieldCode.BAD_FORMAT, "must be a URL that starts with http:// or https://"),
+    LOOSE_SOCKET_URL: (FieldCode.BAD_FORMAT, "must be a URL that starts with ws:// or wss://"),
     SECURE_SOCKET_URL: (FieldCode.BAD_FORMAT, "must be a URL that starts with wss://"),
     SIP_URI: (FieldCode.BAD_FORMAT, "must be a SIP address that starts with sip:"),
     DESTINATION: (
@@ -55,13 +57,20 @@ FORMS: Final[Mapping[str, tuple[FieldCode, str]]] = {
     ),
     TONES: (FieldCode.BAD_FORMAT, "may only contain the keys 0-9, A-D, * and #"),
     SENT_TONES: (FieldCode.BAD_FORMAT, "may only contain 0-9, A-D, *, #, w (wait) and , (pause)"),
-    NUMERIC: (FieldCode.BAD_FORMAT, "must be a whole number of seconds, written as text"),
+    NUMERIC: (FieldCode.BAD_FORMAT, "must be a whole number of seconds, 0 or more, written as text: only digits"),
     FILTER: (
         FieldCode.NOT_ALLOWED,
-        "must be polite, rude, professional, shakespeare, gen-z, or prompt: and your own words",
+        "must be polite, rude, professional, shakespeare, gen-z, or prompt: and your own words on one line",
     ),
     CODEC_LIST: (FieldCode.NOT_ALLOWED, "must be a comma-separated list of: " + ", ".join(CODECS)),
 }
+
+
+def misformed(pattern: str, value: str) -> tuple[FieldCode, str]:
+    """Return the code and the sentence for a ``value`` that a pattern of `FORMS` refused."""
+    code, sentence = FORMS[pattern]
+    return code, url_fault(pattern, value) or sentence
+
 
 _UNREACHABLE: Final = tuple(
     IPv4Network(block)
@@ -115,7 +124,8 @@ Text = Annotated[str, Field(min_length=1)]
 CallId = Annotated[str, _shaped(CALL_ID)]
 ControlId = Annotated[str, Field(min_length=1)]
 WebUrl = Annotated[str, _shaped(WEB_URL)]
-SocketUrl = Annotated[str, _shaped(SOCKET_URL)]
+LooseWebUrl = Annotated[str, _shaped(LOOSE_WEB_URL)]
+LooseSocketUrl = Annotated[str, _shaped(LOOSE_SOCKET_URL)]
 SecureSocketUrl = Annotated[str, _shaped(SECURE_SOCKET_URL)]
 SipUri = Annotated[str, _shaped(SIP_URI)]
 Destination = Annotated[str, _shaped(DESTINATION)]

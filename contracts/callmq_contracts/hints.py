@@ -3,13 +3,31 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from callmq_contracts.catalog import CATALOG
+from callmq_contracts.commands.play import AudioParams, RingtoneParams, SilenceParams, TtsParams
 from callmq_contracts.faults import Loc
+from callmq_contracts.formats import FORMS, NUMERIC
 from callmq_contracts.problem import FieldCode
+from callmq_contracts.shapes import Body, Closed, wire_keys
 
+
+def _keys_of_params(model: type[Body]) -> frozenset[str]:
+    params = model.model_fields["params"].annotation
+    return wire_keys(params) if isinstance(params, type) and issubclass(params, Closed) else frozenset()
+
+
+_PARAMS: Final = {name: _keys_of_params(entry.model) for name, entry in CATALOG.items()}
+_OF_ITEM: Final = {
+    "audio": wire_keys(AudioParams),
+    "tts": wire_keys(TtsParams),
+    "silence": wire_keys(SilenceParams),
+    "ringtone": wire_keys(RingtoneParams),
+}
+_UNDERSCORE: Final = "write from, without the underscore"
 _BESIDE_PARAMS: Final = "put the call id in id, beside params"
-_ALTERNATIVES: Final[Mapping[str, str]] = {
-    "calling.live_transcribe": 'is required: an action is start, summarize, or the word "stop"',
-    "calling.live_translate": 'is required: an action is start, summarize, inject, or the word "stop"',
+_ACTIONS: Final[Mapping[str, str]] = {
+    "calling.live_transcribe": 'the word "stop", or an object with start or summarize',
+    "calling.live_translate": 'the word "stop", or an object with start, summarize or inject',
 }
 
 
@@ -20,6 +38,10 @@ def hint(command: str, code: FieldCode, steps: Loc, document: Mapping[str, Any])
             return _call_id_hint(command, steps) or _key_hint(command, steps, document)
         case FieldCode.MISSING:
             return _missing_hint(command, steps)
+        case FieldCode.NOT_ALLOWED | FieldCode.WRONG_TYPE if command in _ACTIONS and steps == ("params", "action"):
+            return f"must be {_ACTIONS[command]}"
+        case FieldCode.WRONG_TYPE if (command, *steps) == ("calling.ai_hold", "params", "timeout"):
+            return FORMS[NUMERIC][1]
         case _:
             return None
 
@@ -38,24 +60,31 @@ def _call_id_hint(command: str, steps: Loc) -> str | None:
 
 def _key_hint(command: str, steps: Loc, document: Mapping[str, Any]) -> str | None:
     match steps:
-        case (*_, "from_"):
-            return "write from, without the underscore"
+        case ("params", "from_") if "from" in _PARAMS[command]:
+            return _UNDERSCORE
+        case ("params", "device", "params", "from_") if command == "calling.refer":
+            return _UNDERSCORE
         case ("params", "audio") if command == "calling.record":
             return "put it into params.record.audio"
-        case ("params", "play", int(index), str()) if "params" not in document["params"]["play"][index]:
+        case ("params", "play", int(index), str(key)) if key in _missed(document["params"]["play"][index]):
             return "put it into the params of the item"
-        case (str(),) if "params" not in document:
+        case (str(key),) if "params" not in document and key in _PARAMS[command]:
             return "put it into params"
         case _:
             return None
+
+
+def _missed(item: Mapping[str, Any]) -> frozenset[str]:
+    """Return what stands in the params of such an item, where it has none."""
+    return frozenset() if "params" in item else _OF_ITEM[item["type"]]
 
 
 def _missing_hint(command: str, steps: Loc) -> str | None:
     match steps:
         case ("params", "play", int(), "params"):
             return "is required: what an item plays goes into its params"
-        case ("params", "action", "start"):
-            return _ALTERNATIVES.get(command)
+        case ("params", "action", "start") if command in _ACTIONS:
+            return f"is required: an action is {_ACTIONS[command]}"
         case ("params", "prompt", "text"):
             return "is required: a prompt is text, or an object with text, pom or file"
         case ("params", "prompt", "pom", *_, "bullets"):

@@ -12,6 +12,7 @@ from callmq_contracts.problem import FieldCode
 Json = dict[str, Any]
 
 _MAX_INTEGER: Final = 2**64 - 1
+_MAX_DOUBLE: Final = 2**53  # beyond it a double stands for several whole numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _unnamed(params: Mapping[str, Any], key: str | None) -> bool:
 
 def _integer_timeout(params: Mapping[str, Any], _key: str | None) -> bool:
     timeout = params.get("timeout")
-    if type(timeout) is float and timeout.is_integer():
+    if type(timeout) is float and timeout.is_integer() and timeout <= _MAX_DOUBLE:
         timeout = int(timeout)
     return type(timeout) is int and 0 <= timeout <= _MAX_INTEGER
 

@@ -31,11 +31,8 @@ def _public_address(models: Mapping[str, Schema]) -> None:
 
 def _something_said(models: Mapping[str, Schema]) -> None:
     message = models["AiMessageParams"]
-    message.pop("minProperties", None)
-    message["anyOf"] = [
-        *({"required": [key]} for key in ("role", "reset", "global_data")),
-        {"required": ["message_text"], "properties": {"message_text": {"minLength": 1}}},
-    ]
+    said = {"required": ["message_text"], "properties": {"message_text": {"minLength": 1}}}
+    message["anyOf"] = [said, *({"required": [key]} for key in ("reset", "global_data"))]
 
 
 PROSE: Final[Mapping[str, Callable[[Mapping[str, Schema]], None]]] = MappingProxyType(

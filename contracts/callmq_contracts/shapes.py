@@ -182,12 +182,17 @@ def exactly_one(*keys: str) -> dict[str, Any]:
     return {"oneOf": [{"required": [key]} for key in keys]}
 
 
+def wire_keys(model: type[BaseModel]) -> frozenset[str]:
+    """Return the keys that a model knows, as they are written on the wire."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
 def declared_keys() -> frozenset[str]:
     """Return every key that any model knows, as it is written on the wire."""
-    models = [Closed]
+    models: list[type[BaseModel]] = [Closed]
     keys = {"sections"}
     while models:
         model = models.pop()
         models += model.__subclasses__()
-        keys |= {field.alias or name for name, field in model.model_fields.items()}
+        keys |= wire_keys(model)
     return frozenset(keys)

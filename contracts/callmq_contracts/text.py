@@ -1,6 +1,7 @@
 """Bytes to a JSON object, or a problem: whatever the bytes are, in time that grows with their number only."""
 
 import re
+import sys
 from itertools import accumulate
 from typing import Any, Final
 
@@ -13,16 +14,20 @@ MAX_NESTING: Final = 64
 _SHALLOW: Final = 2 * MAX_NESTING  # too short to open and close more levels
 
 _BOM: Final = b"\xef\xbb\xbf"
-_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_MANY_DIGITS: Final = b"0" * 19
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # linear, even where the string has no end
-_LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
-_LONGEST_INTEGER: Final = len(str(-(2**63)))
-_LOWEST: Final = -(2**63)
-_HIGHEST: Final = 2**64 - 1
 _BRACKETS: Final = b"[]{}"
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _STEPS: Final = bytes.maketrans(_BRACKETS, b"\x01\xff\x01\xff")  # 1 and -1 as signed bytes
+
+_SURE_DIGITS: Final = sys.float_info.dig  # any number of so many decimal digits comes out of a double as it went in
+_LOWEST: Final = -(2**63)
+_HIGHEST: Final = 2**64 - 1
+_LONGEST_INTEGER: Final = len(str(_LOWEST))
+# Only a number with more digits, or with an exponent below -99, is in question: few bodies have such text anywhere.
+_FLAT: Final = bytes.maketrans(b"123456789.E", b"0" * 10 + b"e")
+_MANY_DIGITS: Final = b"0" * (_SURE_DIGITS + 1)
+_TINY: Final = b"e-000"
+_NUMBER: Final = re.compile(_STRING.pattern + rb"|(-?[0-9][0-9.eE+-]*)", re.DOTALL)
 
 
 def parse(body: bytes) -> dict[str, Any] | Problem:
@@ -35,8 +40,9 @@ def parse(body: bytes) -> dict[str, Any] | Problem:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _malformed(_why(body, error))
-    if _MANY_DIGITS in body.translate(_DIGITS) and _has_wide_integer(body):
-        return _malformed("A whole number in the body needs more than 64 bits.")
+    flat = body.translate(_FLAT)
+    if (_MANY_DIGITS in flat or _TINY in flat) and (fault := _number_fault(body)):
+        return _malformed(fault)
     if not isinstance(document, dict):
         return _malformed("The body must be a JSON object.")
     return document
@@ -62,10 +68,33 @@ def _nesting(body: bytes) -> int:
     return max(accumulate(memoryview(steps).cast("b")), default=0)
 
 
-def _has_wide_integer(body: bytes) -> bool:
-    """Tell whether an integer is beyond 64 bits: orjson would make an inexact float of it."""
-    for match in _LONG_INTEGER.finditer(_STRING.sub(b'""', body)):
-        digits = match.group()
-        if len(digits) > _LONGEST_INTEGER or not _LOWEST <= int(digits) <= _HIGHEST:
-            return True
-    return False
+def _number_fault(body: bytes) -> str | None:
+    """Return what is wrong with a number of which a parser would silently make another one, and where it is."""
+    changed = {literal for literal in set(_NUMBER.findall(body)) if literal and not _is_held(literal.decode())}
+    if not changed:
+        return None
+    at, literal = next((match.start(), match[1]) for match in _NUMBER.finditer(body) if match[1] in changed)
+    line, column = body.count(b"\n", 0, at) + 1, at - body.rfind(b"\n", 0, at)
+    if literal.lstrip(b"-").isdigit():
+        fault = "A whole number in the body needs more than 64 bits"
+    else:
+        fault = "No double holds a number in the body as it is written: write fewer digits, or a number less near to 0"
+    return f"{fault} (line {line}, column {column})."
+
+
+def _is_held(literal: str) -> bool:
+    """Tell whether a number arrives as it is written: an integer of 64 bits, or a double with however many digits."""
+    if literal.lstrip("-").isdigit():
+        return len(literal) <= _LONGEST_INTEGER and _LOWEST <= int(literal) <= _HIGHEST
+    held = float(literal)
+    if abs(held) < sys.float_info.min:  # nearer to 0, a double holds fewer digits, and in the end none
+        return not _digits(literal)
+    if len(literal.lower().partition("e")[0]) <= _SURE_DIGITS:
+        return True
+    digits = _digits(literal)
+    return digits == _digits(repr(held)) or digits == _digits(f"{held:.{len(digits) - 1}e}")
+
+
+def _digits(literal: str) -> str:
+    """Return the digits that count."""
+    return literal.lower().partition("e")[0].replace(".", "").strip("-0")

@@ -5,6 +5,7 @@ shows (its JSON type, its ``type``, or which key is there), and only that branch
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -12,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 _UNDECIDED: Final = "<?>"
-TAG: Final = re.compile(r"^<[a-z_?]+>$")  # tags stand in pydantic's locations; the codec takes them out
+TAG: Final = re.compile(r"^<[a-z_?|]+>$")  # tags stand in pydantic's locations; what is told is without them
 
 _NAMES: Final[dict[str, type | tuple[type, ...]]] = {"text": str, "list": list, "object": (dict, BaseModel)}
 
@@ -28,6 +29,10 @@ class _Chosen:
         """Return the tag of the branch that judges ``value``."""
         raise NotImplementedError
 
+    def tags(self) -> Iterable[str]:
+        """Return the tags of the branches, in the union's order."""
+        return (f"<{name}>" for name in self.names)
+
     def undecided(self) -> CoreSchema | None:
         """Return the schema that judges what shows no branch."""
         return None
@@ -42,7 +47,7 @@ class _Chosen:
         if len(branches) != len(self.names):
             raise TypeError(f"{len(branches)} branches for {self.names}")
         choices: dict[Any, CoreSchema] = {
-            f"<{name}>": handler.generate_schema(branch) for name, branch in zip(self.names, branches, strict=True)
+            tag: handler.generate_schema(branch) for tag, branch in zip(self.tags(), branches, strict=True)
         }
         fallback = self.undecided()
         if fallback is not None:
@@ -91,11 +96,32 @@ class ByType(_Chosen):
 
 
 class ByKey(_Chosen):
-    """Chooses by which key is there. Without any, the first branch says what it misses."""
+    """Chooses by which key is there. Without any, the first branch says what it misses.
+
+    A tag is the chosen key and its rivals, such as ``<start|summarize>``: with a rival, it is a conflict.
+    """
+
+    def __init__(self, *names: str) -> None:
+        """Name the keys, in the order of the union's branches."""
+        super().__init__(*names)
+        self._tags = {name: f"<{'|'.join((name, *(other for other in names if other != name)))}>" for name in names}
 
     def tag(self, value: Any) -> str:
         """Return the tag of the first key that is there."""
-        for name in self.names:
+        for name, tag in self._tags.items():
             if name in value if isinstance(value, dict) else isinstance(value, BaseModel) and hasattr(value, name):
-                return f"<{name}>"
-        return f"<{self.names[0]}>"
+                return tag
+        return self._tags[self.names[0]]
+
+    def tags(self) -> Iterable[str]:
+        """Return the tags of the branches, in the union's order."""
+        return self._tags.values()
+
+
+def rivals(loc: Sequence[str | int]) -> tuple[str, str] | None:
+    """Return the chosen key and its rival, where the key at ``loc`` is one that another branch would have."""
+    tag, key = loc[-2] if len(loc) > 1 else "", loc[-1]
+    if not isinstance(tag, str) or not TAG.match(tag):
+        return None
+    chosen, *others = tag[1:-1].split("|")
+    return (chosen, str(key)) if key in others else None

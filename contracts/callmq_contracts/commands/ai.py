@@ -9,7 +9,7 @@ from callmq_contracts.commands.control import NoParams
 from callmq_contracts.faults import Fault
 from callmq_contracts.formats import Free, NumericText
 from callmq_contracts.problem import FieldCode
-from callmq_contracts.shapes import Closed, Maybe, OnCall, Ruled, absent
+from callmq_contracts.shapes import Closed, Maybe, OnCall, Ruled, absent, at_least_one
 
 
 class AiHoldParams(Closed):
@@ -47,12 +47,12 @@ class AiReset(Closed):
 
 
 class AiMessageParams(Ruled):
-    """What the agent is told. At least one of these."""
+    """What the agent is told: ``message_text``, ``reset``, ``global_data`` or several of them."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra=at_least_one("message_text", "reset", "global_data"))
 
     role: Maybe[Literal["system", "user", "assistant"]] = None
-    """Whose words the text is taken for."""
+    """Whose words the text is taken for. Alone, it says nothing."""
     message_text: Maybe[str] = None
     """What is said."""
     reset: Maybe[AiReset] = None
@@ -63,7 +63,7 @@ class AiMessageParams(Ruled):
     @classmethod
     def faults(cls, given: Mapping[str, Any]) -> Iterator[Fault]:
         """Yield what is wrong across the keys."""
-        if absent(given, ("role", "reset", "global_data")) and given.get("message_text", "") == "":
+        if absent(given, ("reset", "global_data")) and given.get("message_text", "") == "":
             sentence = "has nothing in it: give message_text, reset or global_data"
             yield Fault((), FieldCode.EMPTY, sentence)
 

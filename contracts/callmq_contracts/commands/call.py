@@ -15,6 +15,7 @@ from callmq_contracts.formats import (
     Destination,
     Free,
     HttpMethod,
+    LooseWebUrl,
     Natural,
     SentTones,
     SipUri,
@@ -94,7 +95,7 @@ class DialParams(Ruled):
     """Who is calling: an E.164 number; for SIP and Verto also a SIP address or a short caller id."""
     to: Maybe[Destination] = None
     """Whom to call: E.164, ``sip:``, ``sips:``, ``verto:``, ``client:`` or a fabric address."""
-    url: Maybe[WebUrl] = None
+    url: Maybe[LooseWebUrl] = None
     """Where the SWML document of the call is fetched."""
     swml: Maybe[Swml] = None
     """The SWML document itself."""
@@ -106,7 +107,7 @@ class DialParams(Ruled):
     """SWML (document, text, or its URL) that runs at the called end."""
     caller_id: Maybe[str] = None
     """What the called party sees."""
-    fallback_url: Maybe[WebUrl] = None
+    fallback_url: Maybe[LooseWebUrl] = None
     """Where SWML is fetched when ``url`` fails."""
     status_url: Maybe[WebUrl] = None
     """Where the states of the call are reported."""
@@ -153,11 +154,11 @@ class UpdateParams(Ruled):
 
     id: CallId
     """The call: for ``update`` it is named here."""
-    url: Maybe[WebUrl] = None
+    url: Maybe[LooseWebUrl] = None
     """Where the new SWML document is fetched."""
     swml: Maybe[Swml] = None
     """The new SWML document itself."""
-    fallback_url: Maybe[WebUrl] = None
+    fallback_url: Maybe[LooseWebUrl] = None
     """Where SWML is fetched when ``url`` fails."""
     status: Maybe[Literal["canceled", "completed"]] = None
     """``canceled`` ends a call that nobody answered yet, ``completed`` one that was answered."""

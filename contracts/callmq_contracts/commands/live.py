@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from callmq_contracts.formats import Leg, SpeechEngine, Text, VoiceFilter, WebUrl, Whole, ranged
+from callmq_contracts.formats import Leg, LooseWebUrl, SpeechEngine, Text, VoiceFilter, WebUrl, Whole, ranged
 from callmq_contracts.shapes import Closed, Items, Maybe, OnCall
 from callmq_contracts.unions import ByKey, ByShape
 
@@ -12,7 +12,7 @@ class Listening(Closed):
 
     direction: Items[Leg]
     """Whose words."""
-    webhook: Maybe[WebUrl] = None
+    webhook: Maybe[LooseWebUrl] = None
     """Where the words are reported."""
     live_events: Maybe[bool] = None
     """Report while people speak."""
@@ -59,7 +59,7 @@ class TranslateListening(Listening):
 class SummaryRequest(Closed):
     """A summary of what was said so far."""
 
-    webhook: Maybe[WebUrl] = None
+    webhook: Maybe[LooseWebUrl] = None
     """Where the summary is sent."""
     prompt: Maybe[str] = None
     """What it should look at."""

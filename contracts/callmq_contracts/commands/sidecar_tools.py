@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from callmq_contracts.formats import Text, WebUrl, Whole
+from callmq_contracts.formats import LooseWebUrl, Text, Whole
 from callmq_contracts.shapes import Closed, Entries, Items, Maybe, ObjectEntries, Objects, SomeItems, SomeObjects
 from callmq_contracts.unions import ByKey, ByShape, ByType
 
@@ -155,7 +155,7 @@ class FunctionArguments(Closed):
 class WebHook(Closed):
     """Where functions are called."""
 
-    web_hook_url: Maybe[WebUrl] = None
+    web_hook_url: Maybe[LooseWebUrl] = None
     """The address that is called."""
     web_hook_auth_user: Maybe[str] = None
     """User name for HTTP Basic."""
@@ -179,7 +179,7 @@ class SidecarFunction(WebHook):
 class McpServer(Closed):
     """A server of the Model Context Protocol."""
 
-    url: WebUrl
+    url: LooseWebUrl
     """Where the server is."""
     headers: Maybe[Entries[str]] = None
     """HTTP headers, for instance ``Authorization``."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from callmq_contracts.commands.control import ControlParams
-from callmq_contracts.formats import ControlId, Heard, PublicAddress, SocketUrl, WebUrl, ranged, whole
+from callmq_contracts.formats import ControlId, Heard, LooseSocketUrl, PublicAddress, WebUrl, ranged, whole
 from callmq_contracts.shapes import Closed, Maybe, OnCall
 from callmq_contracts.unions import ByType
 
@@ -51,7 +51,7 @@ class TapRtp(Closed):
 class WebSocketParams(Closed):
     """A WebSocket target."""
 
-    uri: SocketUrl
+    uri: LooseSocketUrl
     """Starts with ``ws://`` or ``wss://``."""
     codec: Maybe[TapCodec] = None
     """Without it, the call's own."""

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from itertools import product
 
 from callmq_contracts import EXAMPLES
 
@@ -15,6 +16,9 @@ TEXTS = (
     "http://",
     "https://exa mple.com",
     "https://exämple.com/ü",
+    "https://[::1::2]/x",
+    "https://a.b/{x}",
+    "https://a.b/%zz",
     "ftp://example.com",
     "ws://example.com/a",
     "wss://example.com/a",
@@ -108,13 +112,27 @@ def mutations(body, words=(), bounds=()) -> Iterator[tuple[tuple, object]]:
     yield ("id",), "5a1c0f7e-2b64-4d0a-9c33-0b7d1e8f4a21"
 
 
-def additions() -> Iterator[tuple[str, dict]]:
-    """Yield bodies in which a key of a sister example was added: keys that exclude or need each other."""
+def additions() -> Iterator[tuple[str, dict, tuple, object]]:
+    """Yield (command, body, path, value): an object gets a key of the same object in a sister example.
+
+    So keys meet that exclude or need each other, and branches of unions. A second time, the key's name stands alone.
+    """
     for command, bodies in EXAMPLES.items():
-        for body in bodies:
-            for other in bodies:
-                for key, value in other["params"].items():
-                    yield command, {**body, "params": {**body["params"], key: value}}
+        for body, sister in product(bodies, bodies):
+            for path in places(body):
+                mine, theirs = find(body, path), look(sister, path)
+                if path and isinstance(mine, dict) and isinstance(theirs, dict):
+                    for key, value in theirs.items():
+                        yield command, body, (*path, key), value
+                        yield command, body, path, key
+
+
+def look(body, path):
+    """Return what is at ``path``, or None."""
+    try:
+        return find(body, path)
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def find(body, path):
@@ -126,6 +144,8 @@ def find(body, path):
 def mutated(body, path, value):
     made = copy.deepcopy(body)
     holder = find(made, path[:-1])
+    if isinstance(holder, dict) is isinstance(path[-1], int):
+        raise TypeError("an index into an object, or a key into a list")
     if value is not DROP:
         if isinstance(holder, list) and path[-1] >= len(holder):
             return made

@@ -65,7 +65,7 @@ ROWS = [
     ("calling.ai_hold", {"prompt": "One moment."}, "unsafe", 5),
     ("calling.ai_unhold", {}, "convergent", 30),
     ("calling.ai_message", {"message_text": "x"}, "unsafe", 5),
-    ("calling.ai_message", {"role": "user"}, "unsafe", 5),
+    ("calling.ai_message", {"role": "user", "global_data": {}}, "unsafe", 5),
     ("calling.ai_message", {"role": "user", "reset": {}}, "unsafe", 5),
     ("calling.ai_message", {"reset": {"full_reset": True}}, "convergent", 30),
     ("calling.ai_message", {"global_data": {"a": 1}}, "convergent", 30),

@@ -1,10 +1,15 @@
 """The JSON Schema that the models write says what they judge, so that other languages can check before they publish."""
 
+import re
+
 import orjson
 import pytest
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from callmq_contracts import CATALOG, EXAMPLES, Rejected, decode
-from unit.contracts.mutations import mutated, mutations
+from callmq_contracts.formats import FORMS
+from unit.contracts.mutations import find, mutated, mutations, places
+from unit.contracts.spellings import SCHEMES, addresses, spelled
 
 jsonschema_rs = pytest.importorskip("jsonschema_rs")
 
@@ -25,3 +30,33 @@ def test_it_agrees_with_the_verdict(command):
                 assert schema.is_valid(made), made
             elif not any(e.path.startswith(UNSAID[:2]) or e.path == UNSAID[2] for e in decoded.problem.errors):
                 assert not schema.is_valid(made), (made, decoded.problem.errors)
+
+
+FOUND = [find(body, path) for bodies in EXAMPLES.values() for body in bodies for path in places(body)]
+WRITTEN = {text for text in FOUND if isinstance(text, str)} | {"+15550100", "sip:a@b", "polite", "PCMU, PCMA", "123"}
+SPELLED = [other for text in sorted(WRITTEN) for other in (text, *spelled(text))]
+SPELLED += [text for scheme in SCHEMES for text in addresses(scheme)]
+
+
+def judged_in_rust(pattern):
+    validator = SchemaValidator(core_schema.str_schema(pattern=pattern))
+
+    def judge(text):
+        try:
+            validator.validate_python(text)
+        except ValidationError:
+            return False
+        return True
+
+    return judge
+
+
+@pytest.mark.parametrize("pattern", FORMS)
+def test_each_pattern_means_the_same_in_every_language(pattern):
+    """Rust judges, others read it as ECMA 262; Python's own is the third, where ``$`` alone is different."""
+    rust, ecma = judged_in_rust(pattern), jsonschema_rs.Draft202012Validator({"pattern": pattern}).is_valid
+    python = re.compile(pattern.removesuffix("$") + r"\Z").search
+    taken = {text for text in SPELLED if rust(text)}
+    assert 0 < len(taken) < len(SPELLED)
+    assert taken == {text for text in SPELLED if ecma(text)}
+    assert taken == {text for text in SPELLED if python(text)}

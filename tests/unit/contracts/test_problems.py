@@ -1,10 +1,14 @@
 import copy
 import random
+import re
 
 import pytest
 
 from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, FieldCode, Rejected, decode
-from unit.contracts.mutations import DROP, find, mutated, mutations, places
+from callmq_contracts.formats import FORMS, misformed
+from callmq_contracts.urls import LOOSE_SOCKET_URL, LOOSE_WEB_URL, SECURE_SOCKET_URL, SIP_URI, WEB_URL
+from unit.contracts.mutations import DROP, additions, find, look, mutated, mutations, places
+from unit.contracts.spellings import addresses
 
 CANARY = "kXq7canary"
 UNSAID = "is not valid"
@@ -73,6 +77,42 @@ def test_all_errors_at_once(as_bytes):
         "params.timeout": "out_of_bounds",
         "params.zz": "unknown_key",
     }
+
+
+def test_keys_of_two_branches_are_a_conflict(as_bytes):
+    """A key that a sister example has in the same place is never called unknown, unless ``type`` has decided."""
+    conflicts = set()
+    for command, body, path, value in additions():
+        decoded = decode(as_bytes(mutated(body, path, value)), leniencies=frozenset())
+        for where, (code, sentence) in told(decoded).items() if isinstance(decoded, Rejected) else ():
+            typed = any("type" in look(body, path[:depth]) for depth in range(len(path)))
+            if where == ".".join(map(str, path)) and not typed:
+                assert code != "unknown_key", (command, where)
+                if code == "conflict":
+                    assert f"or {path[-1]}, not both" in sentence
+                    conflicts.add((command, where))
+    places = {("calling.live_transcribe", "action.summarize"), ("calling.live_translate", "action.inject")}
+    places |= {("calling.ai_sidecar", "prompt.pom"), ("calling.ai_sidecar", "prompt.file"), ("dial", "swml")}
+    assert {(command, f"params.{where}") for command, where in places} <= conflicts
+
+
+def test_other_rivals_are_told_as_well(as_bytes):
+    action = {"start": {"direction": [], "from_lang": "a", "to_lang": "b"}, "inject": {}, "summarize": {}, "zz": 1}
+    errors = told(decode(as_bytes(on_call("calling.live_translate", action=action))))
+    assert {path: code for path, (code, _) in errors.items()} == {
+        "params.action.inject": "conflict",
+        "params.action.summarize": "conflict",
+        "params.action.zz": "unknown_key",
+    }
+
+
+@pytest.mark.parametrize("action", ["start", "summarize", "", 5, None, []])
+@pytest.mark.parametrize("command", ["calling.live_transcribe", "calling.live_translate"])
+def test_an_action_that_is_none_is_told_all_choices(command, action, as_bytes):
+    ((path, (_code, sentence)),) = told(decode(as_bytes(on_call(command, action=action)))).items()
+    assert path == "params.action"
+    choices = {"stop", "start", "summarize"} | ({"inject"} if command == "calling.live_translate" else set())
+    assert {word for word in ("stop", "start", "summarize", "inject") if word in sentence} == choices
 
 
 def test_sentences_say_the_bound_or_the_words(as_bytes):
@@ -167,3 +207,66 @@ def test_secrets_are_never_repeated(as_bytes):
     decoded = decode(as_bytes(body))
     assert len(decoded.problem.errors) == 4
     assert CANARY not in repr(decoded)
+
+
+BEGINNINGS = {
+    WEB_URL: ("http://", "https://"),
+    LOOSE_WEB_URL: ("http://", "https://"),
+    LOOSE_SOCKET_URL: ("ws://", "wss://"),
+    SECURE_SOCKET_URL: ("wss://",),
+    SIP_URI: ("sip:",),
+}
+BEGUN = {pattern: f"(?i:{'|'.join(begins)})" for pattern, begins in BEGINNINGS.items()} | {SIP_URI: r"sip:(?!\Z)"}
+
+
+@pytest.mark.parametrize("pattern", BEGINNINGS)
+def test_who_begins_as_he_must_is_not_told_to(pattern):
+    """The sentence about the beginning is for what begins otherwise, and for nothing else."""
+    refused = [text for begin in BEGINNINGS[pattern] for text in addresses(begin) if not re.search(pattern, text)]
+    assert len(refused) > 20
+    for text in refused:
+        begun = re.match(BEGUN[pattern], text)
+        assert (misformed(pattern, text)[1] == FORMS[pattern][1]) == (begun is None), text
+
+
+WRONG_ADDRESSES = {
+    "https://a b": "blank",
+    "https:// a": "blank",
+    "https://a.b/x\n": "blank",
+    "https://a.b/\u00a0": "blank",
+    "https://": "host",
+    "https:///x": "host",
+    "https://u@:80/": "host",
+    "https://:80": "host",
+    "https://a.b:x/": "port",
+    "https://u:p@a.b:8x/": "port",
+    "https://a.b/%zz": "%25",
+    "https://a.b/100%": "%25",
+    "https://a.b/{x}": "percent-encoded",
+    'https://a.b/"': "percent-encoded",
+    "https://a.b/#x#y": "percent-encoded",
+    "https://u@v@a.b/": "percent-encoded",
+}
+
+
+@pytest.mark.parametrize("address", WRONG_ADDRESSES)
+def test_what_is_wrong_with_an_address_is_said(address, as_bytes):
+    body = on_call("calling.play", control_id="c", play=[{"type": "audio", "params": {"url": address}}])
+    ((path, (code, sentence)),) = told(decode(as_bytes(body))).items()
+    assert (path, code) == ("params.play[0].params.url", "bad_format")
+    assert WRONG_ADDRESSES[address] in sentence
+    assert sentence.startswith(("must ", "has "))
+
+
+@pytest.mark.parametrize("to", ["+1 555 0100", "sip:a b@c", "/public/a b"])
+def test_a_blank_in_a_destination_is_named(to, as_bytes):
+    body = {"command": "dial", "params": {"from": "x", "to": to, "url": "https://a"}}
+    assert "blank" in told(decode(as_bytes(body)))["params.to"][1]
+
+
+@pytest.mark.parametrize("timeout", ["-1", "1.5", " 3", -1, 1.5, None, []])
+def test_what_hold_seconds_are_is_said_in_one_go(timeout, as_bytes):
+    """A number that is refused as one would be refused as text as well, so both rules are said."""
+    sentence = told(decode(as_bytes(on_call("calling.ai_hold", timeout=timeout))))["params.timeout"][1]
+    assert "0 or more" in sentence
+    assert "text" in sentence

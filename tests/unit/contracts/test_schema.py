@@ -102,7 +102,14 @@ ADDRESSES = [
 ]
 SAID = [
     (("params",), params)
-    for params in ({}, {"message_text": ""}, {"message_text": "x"}, {"role": "user", "message_text": ""}, {"reset": {}})
+    for params in (
+        {},
+        {"role": "user"},
+        {"message_text": ""},
+        {"message_text": "x"},
+        {"role": "user", "message_text": ""},
+        {"reset": {}},
+    )
 ]
 MORE = {"dial": RESERVED, "calling.tap": ADDRESSES, "calling.ai_message": SAID}
 
