@@ -28,7 +28,7 @@ async def measure(given: argparse.Namespace, folder: Path, node: PrivateNode) ->
     names = given.only.split(",")
     delays = tuple(int(each) for each in given.delays.split(","))
     figures: dict = {}
-    with endpoints(folder, delays) as lent, answering(folder, 0.0, "", "traces") as traces:
+    with endpoints(folder, delays) as lent, answering(folder, "traces", "--spans") as traces:
         theatre = Theatre(node.administration, lent, traces, folder)
         for number in range(given.rounds):
             for delay in delays:

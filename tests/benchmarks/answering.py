@@ -1,25 +1,40 @@
 """A small HTTP server that answers every POST alike after a while: the slow endpoint, and the sink of traces.
 
 ``python -m benchmarks.answering --port 8080 --delay 0.05 --log receipts.log --body '{}'``. Each request is one line of the
-log: its Idempotency-Key, or the size of its body where it has none.
+log: its Idempotency-Key; with ``--spans``, how many spans it brought.
 """
 
 import argparse
 import asyncio
+import gzip
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import uvloop
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 LOOPBACK = "127.0.0.1"
 FLUSH = 0.2
+Line = Callable[[dict[bytes, bytes], bytes], str]
+
+
+def key_of(headers: dict[bytes, bytes], _: bytes) -> str:
+    return headers.get(b"idempotency-key", b"-").decode()
+
+
+def spans_of(headers: dict[bytes, bytes], body: bytes) -> str:
+    if headers.get(b"content-encoding") == b"gzip":
+        body = gzip.decompress(body)
+    told = ExportTraceServiceRequest.FromString(body)
+    return str(sum(len(scope.spans) for resource in told.resource_spans for scope in resource.scope_spans))
 
 
 class Answering(asyncio.Protocol):
     """One connection: requests with a Content-Length, one after the other."""
 
-    def __init__(self, delay: float, answer: bytes, log: list[str]) -> None:
-        self._delay, self._answer, self._log = delay, answer, log
+    def __init__(self, delay: float, answer: bytes, line: Line, log: list[str]) -> None:
+        self._delay, self._answer, self._line, self._log = delay, answer, line, log
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -36,8 +51,8 @@ class Answering(asyncio.Protocol):
             whole = end + 4 + int(headers.get(b"content-length", b"0"))
             if len(self._buffer) < whole:
                 return
+            self._log.append(self._line(headers, self._buffer[end + 4 : whole]))
             self._buffer = self._buffer[whole:]
-            self._log.append(headers.get(b"idempotency-key", str(whole - end - 4).encode()).decode())
             if self._delay:
                 asyncio.get_running_loop().call_later(self._delay, self._reply)
             else:
@@ -48,12 +63,12 @@ class Answering(asyncio.Protocol):
             self._transport.write(self._answer)
 
 
-async def serve(port: int, delay: float, body: bytes, path: Path) -> None:
+async def serve(port: int, delay: float, body: bytes, line: Line, path: Path) -> None:
     log: list[str] = []
     kind = b"application/json" if body else b"application/x-protobuf"
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
     loop = asyncio.get_running_loop()
-    await loop.create_server(partial(Answering, delay, answer, log), LOOPBACK, port, backlog=1024)
+    await loop.create_server(partial(Answering, delay, answer, line, log), LOOPBACK, port, backlog=1024)
     with path.open("a", encoding="utf-8") as file:
         while True:
             await asyncio.sleep(FLUSH)
@@ -68,8 +83,10 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--body", default="")
+    parser.add_argument("--spans", action="store_true")
     given = parser.parse_args()
-    uvloop.run(serve(given.port, given.delay, given.body.encode(), given.log))
+    line = spans_of if given.spans else key_of
+    uvloop.run(serve(given.port, given.delay, given.body.encode(), line, given.log))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the contenders POST to: a private nginx that answers at once, a small server that takes its time, a trace sink."""
+"""What the contenders POST to: a private nginx, a small server that takes its time, and a sink for traces."""
 
 import os
 import re
@@ -51,8 +51,8 @@ class Endpoint:
     log: Path
     read: int = 0
 
-    def keys(self) -> list[str]:
-        """Return the idempotency keys that came since the last look."""
+    def lines(self) -> list[str]:
+        """Return what was written since the last look: the idempotency key of each request."""
         with self.log.open("rb") as file:
             file.seek(self.read)
             lines = file.read()
@@ -110,12 +110,12 @@ def nginx(folder: Path) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def answering(folder: Path, delay: float, body: str, name: str) -> Iterator[Endpoint]:
-    """Lend an endpoint that answers after ``delay`` seconds."""
+def answering(folder: Path, name: str, *options: str) -> Iterator[Endpoint]:
+    """Lend a server of `benchmarks.answering` with these options."""
     port, log = free_port(), folder / f"{name}.log"
     log.touch()
-    options = ["--port", str(port), "--delay", str(delay), "--log", str(log), "--body", body]
-    with running([sys.executable, "-m", "benchmarks.answering", *options], folder, port, name):
+    command = [sys.executable, "-m", "benchmarks.answering", "--port", str(port), "--log", str(log), *options]
+    with running(command, folder, port, name):
         yield Endpoint(f"http://{LOOPBACK}:{port}{PLACE}", log)
 
 
@@ -125,7 +125,8 @@ def endpoints(folder: Path, delays: tuple[int, ...]) -> Iterator[dict[int, Endpo
     with ExitStack() as stack:
         lent = {}
         for delay in delays:
-            server = answering(folder, delay / 1000, ANSWER, f"receipts-{delay}") if delay else nginx(folder)
+            slow = ("--delay", str(delay / 1000), "--body", ANSWER)
+            server = answering(folder, f"receipts-{delay}", *slow) if delay else nginx(folder)
             lent[delay] = stack.enter_context(server)
         yield lent
 

@@ -58,6 +58,7 @@ class Figures:
     replies_doubled: int
     not_succeeded: int
     left: int
+    spans: int
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,7 +90,8 @@ async def play(theatre: Theatre, contender: Contender, delay: int, commands: int
     """Run one round."""
     async with staged(theatre, contender, delay) as (stage, settings):
         keys = await stage.fill(contender.envelope, commands)
-        theatre.endpoints[delay].keys()
+        theatre.endpoints[delay].lines()
+        theatre.traces.lines()
         begun = time.perf_counter()
         with playing(contender, Path(settings["HOME"]), settings) as troupe:
             ready = await until_ready(troupe) - begun if troupe.health else None
@@ -98,7 +100,7 @@ async def play(theatre: Theatre, contender: Contender, delay: int, commands: int
             last = await reach(stage, troupe, commands, PAUSE)
             peak = troupe.peak_mib()
             await asyncio.sleep(AFTERGLOW)
-        requests = counted(keys, theatre.endpoints[delay].keys())
+        requests = counted(keys, theatre.endpoints[delay].lines())
         left = await stage.waiting()
         heard = await stage.drain()
     replies = counted(keys, heard.keys)
@@ -115,6 +117,7 @@ async def play(theatre: Theatre, contender: Contender, delay: int, commands: int
         replies_doubled=replies.doubled,
         not_succeeded=heard.other,
         left=left,
+        spans=sum(int(line) for line in theatre.traces.lines()),
     )
 
 

@@ -1,4 +1,4 @@
-"""One vhost with what a contender needs: a work queue, a bound sink for its replies, both quorum queues; filled and read."""
+"""One vhost with what a contender needs, all quorum queues: a work queue, and a bound sink for its replies."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A contender's processes: started, watched, ended. Each is the leader of a session, which is how its CPU is accounted."""
+"""A contender's processes: started, watched, ended. Each leads a session, by which its CPU is accounted."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The job that each contender does, as far as it has nothing to do with how: the body's model, the request, the reply."""
+"""The job that each contender does, apart from the how: the body's model, the request, the reply."""
 
 import os
 from base64 import b64encode
