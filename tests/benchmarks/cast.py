@@ -12,6 +12,13 @@ from benchmarks.envelopes import QUEUE, Envelope
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "contenders"
 WORKER_PYTHON = Path(os.environ.get("CALLMQ_BENCH_WORKER_PYTHON") or sys.executable)
+HERE_PATH = {"PYTHONPATH": str(HERE)}
+# What the documentation advises where nobody looks at events: no gossip, no mingle, no heartbeat between workers.
+CELERY = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING", "-O", "fair")
+TASKIQ = ("--workers", "1", "--max-async-tasks", "100", "--log-level", "WARNING", "--ack-type", "when_executed")
+DRAMATIQ = ("dramatiq_job", "--processes", "1", "--threads", "100", "--path", str(HERE))
+# As dramatiq declares its queues itself, so that both declarations agree.
+DRAMATIQ_QUEUE = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{QUEUE}.XQ"}
 TRACES = {"OTEL_SDK_DISABLED": "false"}
 CALLMQ_QUEUES = ("callmq.control", "callmq.dial")
 
@@ -42,7 +49,7 @@ class Contender:
 
 
 def venv_python(name: str) -> Path:
-    """Name the Python of one of the benchmark's own virtual environments."""
+    """Name the Python of one of the benchmark's own virtual environments, which is called as its requirements are."""
     return ROOT / ".cache" / f"{name}-venv" / "bin" / "python"
 
 
@@ -52,15 +59,20 @@ def _callmq(name: str, title: str, envelope: Envelope, *, traced: bool = True, p
         title,
         ("-m", "callmq", "work"),
         envelope,
-        venv="",
+        venv="callmq",
         environment=TRACES if traced else {},
         is_callmq=True,
         processes=processes,
     )
 
 
-def _script(name: str, title: str, file: str, *options: str, **more: object) -> Contender:
-    return Contender(name, title, (str(HERE / file), *options), **more)
+def _script(name: str, title: str, file: str, venv: str = "bench") -> Contender:
+    return Contender(name, title, (str(HERE / file),), venv=venv)
+
+
+def _celery(name: str, title: str, *options: str) -> Contender:
+    command = ("-m", "celery", "--app", "celery_job", "worker", *CELERY, *options)
+    return Contender(name, title, command, envelopes.celery, environment=HERE_PATH)
 
 
 TIGHT = _script("tight", "a tight loop: aiormq + pyreqwest, uvloop, batched acknowledgements", "tight.py")
@@ -70,6 +82,25 @@ CAST = (
     TIGHT,
     CALLMQ,
     _script("first-day", "aio-pika + httpx, the first day's script", "first_day.py"),
+    _script("faststream-httpx", "FastStream + httpx", "faststream_httpx.py", "bench-faststream"),
+    _script("faststream-aiohttp", "FastStream + aiohttp", "faststream_aiohttp.py", "bench-faststream"),
+    Contender(
+        "taskiq-aiohttp",
+        "taskiq-aio-pika + aiohttp",
+        ("-m", "taskiq", "worker", "taskiq_aiohttp:broker", "--app-dir", str(HERE), *TASKIQ),
+        envelopes.taskiq,
+        environment=HERE_PATH,
+    ),
+    _celery("celery-prefork", "Celery prefork, 4 processes + requests", "--concurrency", "4", "--prefetch-multiplier", "25"),
+    _celery("celery-gevent", "Celery gevent, 100 greenlets + requests", "--pool", "gevent", "--concurrency", "100", "--prefetch-multiplier", "1"),
+    Contender(
+        "dramatiq",
+        "dramatiq, 100 threads + requests",
+        ("-m", "dramatiq", *DRAMATIQ),
+        envelopes.dramatiq,
+        environment={**HERE_PATH, "dramatiq_queue_prefetch": "100"},
+        arguments=DRAMATIQ_QUEUE,
+    ),
 )
 MORE = (
     _callmq("callmq-untraced", "callmq without tracing", envelopes.callmq_play, traced=False),
