@@ -5,6 +5,16 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How many replies there were, when (seconds), and what they had cost by then (CPU seconds)."""
+
+    replies: int
+    at: float
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +53,13 @@ def rotated(names: Sequence[str], by: int) -> list[str]:
     """Return the names in their order, begun at another one each round: nobody is always first."""
     turn = by % len(names) if names else 0
     return [*names[turn:], *names[:turn]]
+
+
+def costs(marks: Sequence[Mark]) -> list[float]:
+    """Return the CPU microseconds of a command between each mark and the next."""
+    return [(b.cpu - a.cpu) / max(1, b.replies - a.replies) * 1e6 for a, b in pairwise(marks)]
+
+
+def rate(first: Mark, last: Mark) -> float:
+    """Return the commands a second between two marks."""
+    return (last.replies - first.replies) / max(1e-9, last.at - first.at)

@@ -91,8 +91,19 @@ CAST = (
         envelopes.taskiq,
         environment=HERE_PATH,
     ),
-    _celery("celery-prefork", "Celery prefork, 4 processes + requests", "--concurrency", "4", "--prefetch-multiplier", "25"),
-    _celery("celery-gevent", "Celery gevent, 100 greenlets + requests", "--pool", "gevent", "--concurrency", "100", "--prefetch-multiplier", "1"),
+    _celery(
+        "celery-prefork", "Celery prefork, 4 processes + requests", "--concurrency", "4", "--prefetch-multiplier", "25"
+    ),
+    _celery(
+        "celery-gevent",
+        "Celery gevent, 100 greenlets + requests",
+        "--pool",
+        "gevent",
+        "--concurrency",
+        "100",
+        "--prefetch-multiplier",
+        "1",
+    ),
     Contender(
         "dramatiq",
         "dramatiq, 100 threads + requests",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arithmetic import counted
+from benchmarks.arithmetic import Mark, costs, counted, rate
 from benchmarks.cast import Contender
 from benchmarks.endpoints import Endpoint, UnavailableError
 from benchmarks.stage import Stage
@@ -32,15 +32,6 @@ class Theatre:
     endpoints: dict[int, Endpoint]
     traces: Endpoint
     folder: Path
-
-
-@dataclass(frozen=True)
-class Mark:
-    """How far it was, when, and at what cost."""
-
-    replies: int
-    at: float
-    cpu: float
 
 
 @dataclass(frozen=True)
@@ -104,10 +95,9 @@ async def play(theatre: Theatre, contender: Contender, delay: int, commands: int
         left = await stage.waiting()
         heard = await stage.drain()
     replies = counted(keys, heard.keys)
-    worked = max(1, last.replies - warm.replies)
     return Figures(
-        cpu_us=(last.cpu - warm.cpu) / worked * 1e6,
-        per_second=worked / max(1e-9, last.at - warm.at),
+        cpu_us=costs([warm, last])[0],
+        per_second=rate(warm, last),
         first_reply=first.at - begun,
         ready=ready,
         peak_mib=peak,
