@@ -50,6 +50,7 @@ def parsed() -> argparse.Namespace:
     add("--long-run", type=int, default=100_000, metavar="COMMANDS", help="with --growth")
     add("--write", action="store_true", help="put the results into docs/performance.*")
     add("--json", type=Path, metavar="FILE", help="write the results there as well")
+    add("--render", type=Path, metavar="FILE", help="measure nothing: show or write the results of such a file")
     return parser.parse_args()
 
 
@@ -130,6 +131,11 @@ def keep(given: argparse.Namespace, results: dict[str, Any]) -> None:
 
 def main() -> int:
     given = parsed()
+    if given.render:
+        results = json.loads(given.render.read_text())
+        keep(given, results)
+        print(report.rendered(results))
+        return 0
     try:
         for name in {EVERYONE[name].venv for name in given.only} - {CALLMQ.venv}:
             furnish.make_venv(name)

@@ -1,4 +1,4 @@
-"""The operating system's own accounting of a program: CPU time and memory of all processes of its session (Linux)."""
+"""The operating system's own accounting of a program: CPU time and memory of all its processes (Linux)."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,15 +15,16 @@ class Stat:
     """What /proc/PID/stat says; ``ticks`` are its own and those of its children that have ended."""
 
     pid: int
+    parent: int
     session: int
     ticks: int
 
 
 def parse_stat(text: str) -> Stat:
-    """Read one /proc/PID/stat. The program's name may hold spaces and brackets, so fields count from its last bracket."""
+    """Read one /proc/PID/stat: fields count from the last bracket, since a program's name may hold anything."""
     pid = int(text.partition(" ")[0])
     fields = text.rpartition(")")[2].split()
-    return Stat(pid, session=int(fields[3]), ticks=sum(int(each) for each in fields[11:15]))
+    return Stat(pid, parent=int(fields[1]), session=int(fields[3]), ticks=sum(int(each) for each in fields[11:15]))
 
 
 def parse_peak(status: str) -> int:
@@ -41,9 +42,13 @@ def _stats(proc: Path) -> Iterator[Stat]:
 
 
 def members(leaders: Iterable[int], proc: Path = PROC) -> list[Stat]:
-    """List the processes whose session one of the leaders began, themselves among them."""
+    """List the leaders, all processes of the sessions that they began, and what descends from any of them."""
     wanted = set(leaders)
-    return [stat for stat in _stats(proc) if stat.session in wanted]
+    stats = list(_stats(proc))
+    found = {stat.pid for stat in stats if stat.session in wanted or stat.pid in wanted}
+    while more := {stat.pid for stat in stats if stat.parent in found} - found:
+        found |= more
+    return [stat for stat in stats if stat.pid in found]
 
 
 def cpu_seconds(leaders: Iterable[int], proc: Path = PROC) -> float:

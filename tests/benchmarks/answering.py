@@ -1,7 +1,7 @@
 """A small HTTP server that answers every POST alike after a while: the slow endpoint, and the sink of traces.
 
-``python -m benchmarks.answering --port 8080 --delay 0.05 --log receipts.log --body '{}'``. Each request is one line of the
-log: its Idempotency-Key; with ``--spans``, how many spans it brought.
+``python -m benchmarks.answering --port 8080 --delay 0.05 --log receipts.log --body '{}'``. Each request is one line
+of the log: its Idempotency-Key; with ``--spans``, how many spans it brought.
 """
 
 import argparse
@@ -44,10 +44,8 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            headers = dict(
-                (name.strip().lower(), value.strip())
-                for name, _, value in (line.partition(b":") for line in self._buffer[:end].split(b"\r\n")[1:])
-            )
+            lines = [line.partition(b":") for line in self._buffer[:end].split(b"\r\n")[1:]]
+            headers = {name.strip().lower(): value.strip() for name, _, value in lines}
             whole = end + 4 + int(headers.get(b"content-length", b"0"))
             if len(self._buffer) < whole:
                 return

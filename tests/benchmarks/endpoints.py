@@ -124,7 +124,7 @@ def endpoints(folder: Path, delays: tuple[int, ...]) -> Iterator[dict[int, Endpo
     """Lend an endpoint for each delay in milliseconds."""
     with ExitStack() as stack:
         lent = {}
-        for delay in delays:
+        for delay in dict.fromkeys(delays):
             slow = ("--delay", str(delay / 1000), "--body", ANSWER)
             server = answering(folder, f"receipts-{delay}", *slow) if delay else nginx(folder)
             lent[delay] = stack.enter_context(server)

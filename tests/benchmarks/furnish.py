@@ -34,7 +34,7 @@ def make_venv(name: str) -> None:
     stamp.write_text(print_of)
 
 
-def machine(rabbitmq: str) -> dict[str, str | int | None]:
+def machine(rabbitmq: str) -> dict[str, str | float | None]:
     """Say what the figures were measured on; no name of the machine."""
     return {
         "cpus": os.cpu_count(),
@@ -43,6 +43,7 @@ def machine(rabbitmq: str) -> dict[str, str | int | None]:
         "python": platform.python_version(),
         "rabbitmq": rabbitmq,
         "nginx": nginx_version(),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

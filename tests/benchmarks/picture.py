@@ -38,10 +38,10 @@ def drawn(title: str, bars: Sequence[Bar]) -> str:
         top = TOP + number * (BAR + GAP)
         length = bar.value / most * (WIDTH - LEFT - RIGHT)
         middle = top + BAR - 5
+        kind = "own" if bar.own else "other"
         lines += [
             f'  <text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(bar.label)}</text>',
-            f'  <rect class="{"own" if bar.own else "other"}" x="{LEFT}" y="{top}" width="{length:.1f}" '
-            f'height="{BAR}" rx="2"/>',
+            f'  <rect class="{kind}" x="{LEFT}" y="{top}" width="{length:.1f}" height="{BAR}" rx="2"/>',
             f'  <text x="{LEFT + length + 8:.1f}" y="{middle}">{escape(bar.note)}</text>',
         ]
     return "\n".join([*lines, "</svg>", ""])

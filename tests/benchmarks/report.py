@@ -8,7 +8,18 @@ from benchmarks.summary import Row, middles, rows
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PICTURE = "performance.svg"
-HEAD = ("what", "CPU a command", "× tight", "commands/s", "memory", "first reply", "p50, p99 at 100/s", "lost, doubled")
+HEAD = (
+    "what",
+    "CPU a command",
+    "to tight",
+    "commands/s",
+    "memory",
+    "first reply",
+    "p50, p99 at 100/s",
+    "lost, doubled",
+)
+MACHINE = {"linux": "Linux", "python": "Python", "rabbitmq": "RabbitMQ", "nginx": "nginx"}
+SHOWN = ("aio-pika", "aiormq", "httpx", "aiohttp", "pyreqwest", "faststream", "taskiq-aio-pika", "celery", "dramatiq")
 
 
 class NoMarkersError(ValueError):
@@ -23,9 +34,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def line(row: Row, titles: Mapping[str, str], latency: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return one contender's cells."""
-    paced = (
-        "" if latency is None or latency["p50_ms"] is None else f"{latency['p50_ms']:.1f}, {latency['p99_ms']:.1f} ms"
-    )
+    heard = latency or {"p50_ms": None}
     return (
         titles.get(row.name, row.name),
         f"{row.cpu_us:,.0f} µs",
@@ -33,40 +42,53 @@ def line(row: Row, titles: Mapping[str, str], latency: Mapping[str, Any] | None)
         f"{row.per_second:,.0f}",
         f"{row.peak_mib:.0f} MiB",
         f"{row.first_reply:.2f} s",
-        paced,
+        "" if heard["p50_ms"] is None else f"{heard['p50_ms']:.1f}, {heard['p99_ms']:.1f} ms",
         f"{row.lost}, {row.doubled}",
     )
 
 
 def rendered(results: Mapping[str, Any]) -> str:
     """Return all results as Markdown, with the picture's place."""
-    settings, machine = results["settings"], results["machine"]
-    said = [
-        f"Measured on {results['date']}: {machine['cpus']} CPUs ({machine['cpu']}), Linux {machine['linux']}, Python "
-        f"{machine['python']}, RabbitMQ {machine['rabbitmq']}, nginx {machine['nginx']}; {settings['rounds']} rounds of "
-        f"{settings['commands']:,} commands. Each figure is the median of its rounds.",
-        f"![CPU a command, bars]({PICTURE})",
-    ]
+    said = [*_origin(results), f"![CPU a command, bars]({PICTURE})"]
     for delay, rounds in results["rounds"].items():
         found = rows(rounds, results["yardstick"])
         heard = results["latency"] if delay == "0" else {}
-        said.append(f"**An endpoint that answers {_after(delay)}:**")
+        said.append(f"**An endpoint that answers {'at once' if delay == '0' else f'after {delay} ms'}:**")
         said.append(table(HEAD, [line(row, results["titles"], heard.get(row.name)) for row in found]))
-        ready = [f"{row.name} {row.ready:.2f} s" for row in found if row.ready is not None]
-        said.append(f"Ready after the start (`/readyz`): {', '.join(ready)}." if ready else "")
-        said.append(_spans(found, results))
+        said += remarks(found, results)
+        silent = sorted(name for name, played in rounds.items() if not played)
+        said.append(f"Could not be measured: {', '.join(silent)}." if silent else "")
     said += growth(results.get("growth") or {})
     return "\n\n".join(each for each in said if each)
 
 
-def _after(delay: str) -> str:
-    return "at once" if delay == "0" else f"after {delay} ms"
+def _origin(results: Mapping[str, Any]) -> tuple[str, ...]:
+    settings, machine, versions = results["settings"], results["machine"], results["versions"]
+    shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
+    where = ", ".join(f"{title} {machine[name]}" for name, title in MACHINE.items())
+    measured = (
+        f"Measured on {results['date']}: {machine['cpus']} CPUs ({machine['cpu']}), {where}; the load before the start "
+        f"was {machine['load']:.1f}. {settings['rounds']} rounds of {settings['commands']:,} commands; each figure is "
+        "the median of its rounds."
+    )
+    return measured, f"Contenders: {shown}."
 
 
-def _spans(found: Sequence[Row], results: Mapping[str, Any]) -> str:
+def remarks(found: Sequence[Row], results: Mapping[str, Any]) -> list[str]:
+    """Return what the table has no column for."""
     commands = results["settings"]["commands"]
-    told = [f"{row.name} {row.spans / (row.rounds * commands):.2f}" for row in found if row.spans]
-    return f"Spans that reached the collector, a command: {', '.join(told)}." if told else ""
+    ready = [f"{row.name} {row.ready:.2f} s" for row in found if row.ready is not None]
+    spans = [f"{row.name} {row.spans / (row.rounds * commands):.2f}" for row in found if row.spans]
+    odd = [
+        f"{row.name}: {other} replies did not say succeeded, {left} commands were left."
+        for row in found
+        if (other := row.faults["not_succeeded"]) + (left := row.faults["left"])
+    ]
+    return [
+        f"Ready after the start (`/readyz`): {', '.join(ready)}." if ready else "",
+        f"Spans that reached the collector, a command: {', '.join(spans)}." if spans else "",
+        *odd,
+    ]
 
 
 def growth(grown: Mapping[str, Any]) -> list[str]:
@@ -92,7 +114,7 @@ def pictured(results: Mapping[str, Any]) -> str:
         Bar(
             results["titles"].get(row.name, row.name).partition(":")[0],
             row.cpu_us,
-            f"{row.cpu_us:,.0f} µs" + (f" (× {row.ratio:.2f})" if row.ratio is not None else ""),
+            f"{row.cpu_us:,.0f} µs" + (f" ({row.ratio:.2f} of tight)" if row.ratio is not None else ""),
             own=row.name.startswith("callmq"),
         )
         for row in sorted(rows(rounds, results["yardstick"]), key=lambda row: row.cpu_us)

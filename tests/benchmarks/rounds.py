@@ -126,11 +126,11 @@ async def reach(stage: Stage, troupe: Troupe, wanted: int, pause: float) -> Mark
     seen, moved = 0, time.perf_counter()
     while True:
         replies = await stage.replies()
-        mark = Mark(replies, time.perf_counter(), troupe.cpu_seconds())
-        if replies >= wanted or mark.at - moved > STILL_SECONDS:
-            return mark
+        now = time.perf_counter()
+        if replies >= wanted or now - moved > STILL_SECONDS:
+            return Mark(replies, now, troupe.cpu_seconds())
         if troupe.ended():
             raise UnavailableError(f"It ended by itself:\n{troupe.last_words()}")
         if replies != seen:
-            seen, moved = replies, mark.at
+            seen, moved = replies, now
         await asyncio.sleep(pause)

@@ -2,10 +2,11 @@
 
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from benchmarks import accounting
 from benchmarks.cast import Contender
 from benchmarks.endpoints import LOOPBACK, Endpoint, free_port
 from callmq_demo.keeper import own_environment
-from callmq_demo.processes import end, launch
+from callmq_demo.processes import end_all_at_home_in, launch
 
 LAST_WORDS = 10.0
 
@@ -97,5 +98,10 @@ def playing(contender: Contender, folder: Path, settings: Mapping[str, str]) -> 
     finally:
         for child in troupe.children:
             child.terminate()
+        until = time.monotonic() + LAST_WORDS
+        with suppress(subprocess.TimeoutExpired):
+            for child in troupe.children:
+                child.wait(max(0.0, until - time.monotonic()))
+        end_all_at_home_in(folder)
         for child in troupe.children:
-            end(child, LAST_WORDS)
+            child.wait()
