@@ -23,7 +23,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc i
 
 
 def test_fields_count_from_the_last_bracket() -> None:
-    assert parse_stat(STAT) == Stat(pid=4711, session=4699, ticks=150 + 50 + 30 + 20)
+    assert parse_stat(STAT) == Stat(pid=4711, parent=1, session=4699, ticks=150 + 50 + 30 + 20)
 
 
 def test_the_peak_is_in_kib() -> None:
@@ -31,17 +31,20 @@ def test_the_peak_is_in_kib() -> None:
     assert parse_peak("Name:\tzombie\nState:\tZ (zombie)\n") == 0
 
 
-def test_a_session_is_its_members(tmp_path: Path) -> None:
-    for pid, session, ticks in ((10, 10, 100), (11, 10, 50), (12, 12, 7000), (13, 10, 25)):
+def test_a_program_is_its_session_and_its_descendants(tmp_path: Path) -> None:
+    leader, orphan, child, grandchild, stranger = (10, 1, 10), (11, 1, 10), (12, 10, 12), (13, 12, 13), (14, 1, 14)
+    for (pid, parent, session), ticks in zip(
+        (grandchild, child, leader, orphan, stranger), (25, 50, 100, 1, 7000), strict=True
+    ):
         folder = tmp_path / str(pid)
         folder.mkdir()
-        (folder / "stat").write_text(f"{pid} (python) S 1 {session} {session} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0")
+        (folder / "stat").write_text(f"{pid} (python) S {parent} {session} {session} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0")
         (folder / "status").write_text(f"VmHWM:\t{ticks * 1024} kB\n")
-    (tmp_path / "14").mkdir()  # ended while one looked
-    assert {stat.pid for stat in members([10], tmp_path)} == {10, 11, 13}
-    assert cpu_seconds([10], tmp_path) == 175 / TICKS
-    assert peak_mib([10], tmp_path) == 175
-    assert cpu_seconds([10, 12], tmp_path) == 7175 / TICKS
+    (tmp_path / "15").mkdir()  # ended while one looked
+    assert {stat.pid for stat in members([10], tmp_path)} == {10, 11, 12, 13}
+    assert cpu_seconds([10], tmp_path) == 176 / TICKS
+    assert peak_mib([10], tmp_path) == 176
+    assert cpu_seconds([10, 14], tmp_path) == 7176 / TICKS
 
 
 @linux
