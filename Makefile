@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers demo test bench fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers demo test bench bench-decode fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -51,7 +51,10 @@ compat: setup ## would the last released description's producers be refused? doc
 dockerfile: setup
 	@.venv/bin/hadolint Dockerfile
 
-bench: setup ## measure: CPU microseconds of decode, bodies a second of callmq validate
+bench: setup ## measure callmq beside what one would pick instead; ARGS="--write" for docs/performance.md, ARGS=--help
+	@PYTHONPATH=deploy:tests $(PYTHON) -m benchmarks $(ARGS)
+
+bench-decode: setup ## measure: CPU microseconds of decode, bodies a second of callmq validate
 	@$(PYTHON) tests/benchmarks/decode.py
 
 fuzz: setup ## feed the decoder with bytes that atheris invents, for SECONDS=60
@@ -68,6 +71,8 @@ requirements: setup ## pin again what pyproject.toml asks for; UPGRADE=--upgrade
 	@$(COMPILE) --extra worker --extra redis --extra postgres -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/fuzz.in -o requirements/fuzz.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	@$(COMPILE) requirements/bench-faststream.in -o requirements/bench-faststream.txt
 
 image: ## the container image, as IMAGE=callmq:dev
 	@[ -n "$(ENGINE)" ] || { echo "make image needs docker, podman or buildah." >&2; exit 1; }
