@@ -18,13 +18,12 @@ from callmq_worker.adapters.host import descriptor_limit, place_of
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.reach import NotReachableError, is_loopback, reach
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.core import diagnosis
 from callmq_worker.core.diagnosis import Check, State
 from callmq_worker.core.layout import lanes
 from callmq_worker.opening import connected, management_url, opened_ledger, opened_management, wanted_layout
 from callmq_worker.operations.topology import look as look_through
-from callmq_worker.ports import BrokerAwayError, LedgerAwayError
+from callmq_worker.ports import BrokerAwayError, LedgerAwayError, LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import SQLITE
 

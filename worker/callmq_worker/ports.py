@@ -17,6 +17,10 @@ class LedgerAwayError(Exception):
     """The ledger could not be asked or written; nothing is known to have changed. Wait and ask again."""
 
 
+class LedgerUnusableError(LedgerAwayError, ValueError):
+    """Waiting won't mend it: the settings name a place that can't be this ledger."""
+
+
 class BrokerAwayError(Exception):
     """The broker can't be reached or closed the connection. The supervisor reconnects."""
 
@@ -76,6 +80,10 @@ class Ledger(Protocol):
 
     async def secret(self) -> bytes:
         """Return the 32 bytes that fingerprints are made with: made once, kept with the records."""
+        ...
+
+    async def losable(self) -> Sequence[str]:
+        """Return what the store, as it is set up, may forget of what was committed: a sentence each, empty is best."""
         ...
 
     async def close(self) -> None:

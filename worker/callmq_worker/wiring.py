@@ -19,7 +19,6 @@ from callmq_worker.adapters.logs import clean
 from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.adapters.sqlite import SqliteLedger
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.core.intake import Rules
 from callmq_worker.core.layout import lanes, layout
@@ -27,7 +26,7 @@ from callmq_worker.course import Course
 from callmq_worker.engine import Engine, Policy, Tools
 from callmq_worker.flight import Flight
 from callmq_worker.gates import Gates
-from callmq_worker.ports import Clock, Ledger, LedgerAwayError, Observer
+from callmq_worker.ports import Clock, Ledger, LedgerAwayError, LedgerUnusableError, Observer
 from callmq_worker.runner import Runner
 from callmq_worker.settings import Settings
 from callmq_worker.settler import Means, Settler

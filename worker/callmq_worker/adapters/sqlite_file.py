@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError, refuse_network
+from callmq_worker.adapters.sqlite_place import refuse_network
 from callmq_worker.adapters.sqlite_schema import prepare
-from callmq_worker.ports import LedgerAwayError
+from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
 
 R = TypeVar("R")
 # What SQLite says of a value that no column takes: the caller's fault, not the file's.

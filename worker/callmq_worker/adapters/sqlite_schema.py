@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.ports import LedgerUnusableError
 
 APPLICATION_ID: Final = 0x63616C71  # "calq" in the file's header says whose file it is
 _SECRET_BYTES: Final = 32

@@ -16,7 +16,7 @@ from callmq_worker.adapters.health import HealthAddressError, HealthServer, Metr
 from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
 from callmq_worker.adapters.otel_settings import exporters, problems
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.ports import LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import Worker, basic, build
 
