@@ -8,6 +8,7 @@ import pytest
 
 from callmq_worker.adapters.memory import MemoryLedger, MemoryStore
 from callmq_worker.adapters.postgres import PostgresLedger
+from callmq_worker.adapters.redis import RedisLedger
 from callmq_worker.adapters.sqlite import SqliteLedger
 from intents import Time
 
@@ -75,7 +76,23 @@ class PostgresBench:
             await ledger.close()
 
 
-BENCHES = {"memory": MemoryBench, "sqlite": SqliteBench, "postgres": PostgresBench}
+class RedisBench:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.time = Time()
+        self._url = request.getfixturevalue("redis_url")
+        self.spec = {"module": "callmq_worker.adapters.redis", "name": "RedisLedger", "args": [self._url]}
+        self._opened: list[RedisLedger] = []
+
+    def connect(self) -> Ledger:
+        self._opened.append(RedisLedger(self._url, time=lambda _stores: self.time()))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for ledger in self._opened:
+            await ledger.close()
+
+
+BENCHES = {"memory": MemoryBench, "sqlite": SqliteBench, "postgres": PostgresBench, "redis": RedisBench}
 
 
 @pytest.fixture(params=BENCHES)
