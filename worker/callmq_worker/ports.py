@@ -21,6 +21,10 @@ class LedgerUnusableError(LedgerAwayError, ValueError):
     """Waiting won't mend it: the settings name a place that can't be this ledger."""
 
 
+class LedgerAbsentError(LedgerAwayError):
+    """There is none yet, or one of an older version, and whoever asked may not make it: a worker's start does."""
+
+
 class BrokerAwayError(Exception):
     """The broker can't be reached or closed the connection. The supervisor reconnects."""
 

@@ -63,17 +63,24 @@ _REVISION_BITS: Final = 62
 class PostgresLedger(GroupedLedger[int]):
     """Records in two tables, ``callmq_ledger`` and ``callmq_records``, in the first schema of the search path."""
 
-    def __init__(self, url: str, *, time: Callable[[float], float] = stores_own, patience: float = 5.0) -> None:
-        """Name the database; it is connected, and its tables are made where they are missing, at the first use.
+    def __init__(
+        self,
+        url: str,
+        *,
+        time: Callable[[float], float] = stores_own,
+        patience: float = 5.0,
+        make: bool = True,
+    ) -> None:
+        """Name the database; it is connected and, with ``make``, its tables made or brought up to date at first use.
 
         ``patience``: seconds that a connection or a statement may take. Raises `LedgerUnusableError` for a bad URL.
         """
-        super().__init__("postgresql", PostgresStore(Connections(url, patience)), time)
+        super().__init__("postgresql", PostgresStore(Connections(url, patience, make=make)), time)
 
     @classmethod
-    async def open(cls, url: str, *, patience: float = 5.0) -> "PostgresLedger":
+    async def open(cls, url: str, *, patience: float = 5.0, make: bool = True) -> "PostgresLedger":
         """Connect now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(url, patience=patience)
+        ledger = cls(url, patience=patience, make=make)
         try:
             await ledger.secret()
         except BaseException:

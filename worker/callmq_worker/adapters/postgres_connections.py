@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from callmq_worker.adapters.grouped import UnfitError
 from callmq_worker.adapters.postgres_schema import VERSION, Connection, look, upgrade
-from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
+from callmq_worker.ports import LedgerAbsentError, LedgerAwayError, LedgerUnusableError
 
 V = TypeVar("V")
 _MOST: Final = 4  # one for the groups, the others for lists, purges and a look
@@ -69,10 +69,11 @@ _UNFIT: Final = (
 class Connections:
     """Lends connections that are open, durable and of the right schema; a broken one is closed, never lent again."""
 
-    def __init__(self, url: str, patience: float) -> None:
+    def __init__(self, url: str, patience: float, *, make: bool) -> None:
         """Name the database; nothing is opened yet. ``patience``: seconds that connecting or a statement may take."""
         self.secret = b""  # known once a connection was open
         self._patience = patience
+        self._make = make
         self._url, self.where = _read(url, patience)
         self._free: list[Connection] = []
         self._room = asyncio.Semaphore(_MOST)
@@ -109,16 +110,23 @@ class Connections:
         connection = await bounded(psycopg.AsyncConnection.connect(self._url, autocommit=True), self._patience)
         try:
             await bounded(self._check(connection), self._patience)
-            version, self.secret = await bounded(look(connection, self.where), self._patience)
-            if version < VERSION:
-                await bounded(upgrade(connection, self.where), _MIGRATION)
-                _, self.secret = await bounded(look(connection, self.where), self._patience)
+            await self._prepare(connection)
             limit = f"SET statement_timeout = {int(self._patience * 1000)}"
             await bounded(connection.execute(limit.encode()), self._patience)
         except BaseException:
             await _end(connection)
             raise
         return connection
+
+    async def _prepare(self, connection: Connection) -> None:
+        version, self.secret = await bounded(look(connection, self.where), self._patience)
+        if version < VERSION and not self._make:
+            raise LedgerAbsentError(
+                f"The ledger {self.where} has no tables yet, or older ones: start a worker, which mends that."
+            )
+        if version < VERSION:
+            await bounded(upgrade(connection, self.where), _MIGRATION)
+            _, self.secret = await bounded(look(connection, self.where), self._patience)
 
     async def _check(self, connection: Connection) -> None:
         await connection.execute(_SESSION)

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 
 from callmq_worker.adapters import redis_scripts as scripts
 from callmq_worker.adapters.grouped import UnfitError
-from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
+from callmq_worker.ports import LedgerAbsentError, LedgerAwayError, LedgerUnusableError
 
 V = TypeVar("V")
 _SECRET_BYTES: Final = 32
@@ -145,7 +145,7 @@ class RedisServer:
                 f"{scripts.VERSION}): run that version, or name another database."
             )
         if version < scripts.VERSION and not self._make:
-            raise LedgerAwayError(f"The ledger {self.where} is not there yet, or of an older version: start a worker.")
+            raise LedgerAbsentError(f"The ledger {self.where} is not there yet, or an older one: start a worker.")
         secret = await self._evaluate(
             scripts.PREPARE, [scripts.META], [scripts.VERSION, secrets.token_bytes(_SECRET_BYTES)]
         )

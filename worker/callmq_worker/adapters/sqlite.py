@@ -48,21 +48,22 @@ class SqliteLedger:
         now: Callable[[], float] = time.time,
         patience: float = 5.0,
         mounts: Callable[[], str] = read_mounts,
+        make: bool = True,
     ) -> None:
-        """Name the file; it is opened, and made where it is missing, at the first use.
+        """Name the file; it is opened, and with ``make`` made or brought up to date, at the first use.
 
         ``now`` is the store's time in seconds since the epoch, the same for all processes; ``patience`` the seconds to
         wait for another process's lock; ``mounts`` returns the host's mount table.
         """
-        self._records = SqliteRecords(SqliteFile(Path(path).absolute(), patience, mounts), now)
+        self._records = SqliteRecords(SqliteFile(Path(path).absolute(), patience, mounts, make=make), now)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @classmethod
-    async def open(cls, path: str | Path, *, patience: float = 5.0) -> "SqliteLedger":
+    async def open(cls, path: str | Path, *, patience: float = 5.0, make: bool = True) -> "SqliteLedger":
         """Open the file now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(path, patience=patience)
+        ledger = cls(path, patience=patience, make=make)
         try:
             await ledger.secret()
         except BaseException:

@@ -87,7 +87,7 @@ def _prepare_logs(settings: Settings) -> None:
     for account in settings.accounts:
         register_secret(account.api_token)
         register_secret(basic(account).removeprefix("Basic "))
-    for url in settings.amqp_urls:
+    for url in (*settings.amqp_urls, settings.ledger_url):
         credentials = url.split("://", 1)[-1].rpartition("@")[0]
         if ":" in credentials:
             register_secret(credentials.split(":", 1)[1])
