@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import redis
 
+from callmq_demo.install import find_program
 from callmq_demo.layout import LOOPBACK
 from callmq_demo.processes import is_held, launch, wait_until
 
@@ -27,15 +28,8 @@ PASSWORD = "canary-password-of-the-store"
 _PATIENCE = 60.0
 
 
-def find_program(name: str, *patterns: str) -> Path | None:
-    """Find a server: on the path, else where packages put it, the newest first."""
-    found = shutil.which(name)
-    places = [place for pattern in patterns for place in sorted(Path("/").glob(pattern), reverse=True)]
-    return Path(found) if found else next(iter(places), None)
-
-
 def find_postgres() -> Path | None:
-    return find_program("postgres", "usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
+    return find_program("postgres")
 
 
 def find_redis() -> Path | None:
