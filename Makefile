@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers demo test bench bench-decode fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test bench bench-decode fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -23,10 +23,13 @@ strangers: setup ## what publishes in the tests without our client: amqp-tools b
 	@$(PYTHON) -m callmq_demo.install amqp-publish || { [ "$$CI" != true ] && echo "Tests with amqp-publish will be skipped." >&2; }
 	@$(PYTHON) -m callmq_demo.amqplib || { [ "$$CI" != true ] && echo "Tests with Node will be skipped." >&2; }
 
+stores: setup ## PostgreSQL and Redis by apt-get where they are missing and the rights allow; a failure only in CI
+	@$(PYTHON) -m callmq_demo.install postgres redis-server || { [ "$$CI" != true ] && echo "Tests with PostgreSQL or Redis will be skipped." >&2; }
+
 demo: setup ## the demo; its options in ARGS="..."
 	@$(PYTHON) -m callmq_demo $(ARGS)
 
-test: broker strangers ## all tests but the image's; pytest's options in ARGS="..."
+test: broker strangers stores ## all tests but the image's; pytest's options in ARGS="..."
 	@$(PYTHON) -m pytest -m "not image" $(ARGS)
 
 check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile

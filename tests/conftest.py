@@ -11,6 +11,7 @@ import pytest
 from callmq_demo.broker import GivenBroker, PrivateNode
 from callmq_demo.node import find_server
 from needs import missing
+from stores import PostgresServer, RedisServer, find_postgres, find_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,3 +55,37 @@ def amqp_url(node: PrivateNode | GivenBroker) -> Iterator[str]:
 def tmp_ledger_url(tmp_path: Path) -> str:
     """Name a SQLite ledger that does not exist yet."""
     return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Lend the PostgreSQL server of this session."""
+    if find_postgres() is None:
+        missing("postgresql (make stores installs it)")
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Lend the Redis server of this session."""
+    if find_redis() is None:
+        missing("redis-server (make stores installs it)")
+    server = RedisServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """Lend the name of a fresh PostgreSQL database."""
+    with postgres.database() as name:
+        yield name
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Lend the URL of an empty Redis."""
+    redis_server.ask("FLUSHALL")
+    return redis_server.url()

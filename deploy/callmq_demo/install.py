@@ -17,7 +17,17 @@ from callmq_demo.node import find_server
 
 _HOW = "Install RabbitMQ 3.10 or newer (Debian, Ubuntu: apt-get install rabbitmq-server), or start Docker or Podman."
 _MINUTES = 15
-_PACKAGES = {"amqp-publish": "amqp-tools"}
+_PACKAGES = {"amqp-publish": "amqp-tools", "postgres": "postgresql"}
+# Where packages put what is not on the path; the newest first.
+_PLACES = {"postgres": ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")}
+_SERVICES = {"rabbitmq-server", "postgresql", "redis-server"}
+
+
+def find_program(name: str) -> Path | None:
+    """Find a program on the path, else where its package puts it."""
+    found = shutil.which(name)
+    places = [place for pattern in _PLACES.get(name, ()) for place in sorted(Path("/").glob(pattern), reverse=True)]
+    return Path(found) if found else next(iter(places), None)
 
 
 def apt_prefix() -> list[str] | None:
@@ -40,6 +50,8 @@ def apt_install(package: str) -> None:
     command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300"]
     _apt([*command, "update"])
     _apt([*command, "install", "--no-install-recommends", package])
+    if package in _SERVICES:
+        _keep_service_off(package)
 
 
 def install_rabbitmq() -> Path:
@@ -51,19 +63,18 @@ def install_rabbitmq() -> Path:
         raise BrokerError(f"There is no RabbitMQ here. {_HOW}")
     print("Installing rabbitmq-server with apt-get (about half a minute) ...", file=sys.stderr)
     apt_install("rabbitmq-server")
-    _keep_service_off()
     installed = find_server()
     if installed is None:
         raise BrokerError(f"apt-get installed rabbitmq-server, but its start script was not found. {_HOW}")
     return installed
 
 
-def _keep_service_off() -> None:
-    """Stop the service that the package started, where services are started: we run nodes of our own."""
+def _keep_service_off(service: str) -> None:
+    """Stop the service that the package started, where services are started: we run servers of our own."""
     if Path("/run/systemd/system").exists():
-        command = [*(apt_prefix() or []), "systemctl", "disable", "--now", "rabbitmq-server"]
+        command = [*(apt_prefix() or []), "systemctl", "disable", "--now", service]
         subprocess.run(command, capture_output=True, check=False)
-        print("The packaged RabbitMQ service was switched off; only private nodes are used.", file=sys.stderr)
+        print(f"The packaged service {service} was switched off; only private ones are used.", file=sys.stderr)
 
 
 def _apt(command: list[str]) -> None:
@@ -87,7 +98,7 @@ def main(programs: list[str]) -> int:
     """Install what is missing; exit code 3 where that can't be."""
     try:
         for program in programs:
-            if shutil.which(program) is None:
+            if find_program(program) is None:
                 print(f"Installing {program} with apt-get ...", file=sys.stderr)
                 apt_install(_PACKAGES.get(program, program))
         if not programs:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from callmq_worker.adapters.memory import MemoryLedger, MemoryStore
+from callmq_worker.adapters.postgres import PostgresLedger
+from callmq_worker.adapters.redis import RedisLedger
 from callmq_worker.adapters.sqlite import SqliteLedger
 from intents import Time
 
@@ -31,7 +33,7 @@ class Bench(Protocol):
 class MemoryBench:
     spec = None
 
-    def __init__(self, _folder: Path) -> None:
+    def __init__(self, _request: pytest.FixtureRequest) -> None:
         self.time = Time()
         self._store = MemoryStore()
 
@@ -43,9 +45,9 @@ class MemoryBench:
 
 
 class SqliteBench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
         self.time = Time()
-        self._path = folder / "ledger.db"
+        self._path = request.getfixturevalue("tmp_path") / "ledger.db"
         self.spec = {"module": "callmq_worker.adapters.sqlite", "name": "SqliteLedger", "args": [str(self._path)]}
         self._opened: list[SqliteLedger] = []
 
@@ -58,12 +60,50 @@ class SqliteBench:
             await ledger.close()
 
 
-BENCHES = {"memory": MemoryBench, "sqlite": SqliteBench}
+class PostgresBench:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.time = Time()
+        self._url = request.getfixturevalue("postgres").url(request.getfixturevalue("database"))
+        self.spec = {"module": "callmq_worker.adapters.postgres", "name": "PostgresLedger", "args": [self._url]}
+        self._opened: list[PostgresLedger] = []
+
+    def connect(self) -> Ledger:
+        self._opened.append(PostgresLedger(self._url, time=lambda _stores: self.time()))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for ledger in self._opened:
+            await ledger.close()
+
+
+class RedisBench:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.time = Time()
+        self._url = request.getfixturevalue("redis_url")
+        self.spec = {"module": "callmq_worker.adapters.redis", "name": "RedisLedger", "args": [self._url]}
+        self._opened: list[RedisLedger] = []
+
+    def connect(self) -> Ledger:
+        self._opened.append(RedisLedger(self._url, time=lambda _stores: self.time()))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for ledger in self._opened:
+            await ledger.close()
+
+
+BENCHES = {"memory": MemoryBench, "sqlite": SqliteBench, "postgres": PostgresBench, "redis": RedisBench}
 
 
 @pytest.fixture(params=BENCHES)
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    world = BENCHES[request.param](tmp_path)
+def built(request: pytest.FixtureRequest) -> Bench:
+    """Make the store outside the loop, where fixtures may be asked for."""
+    return BENCHES[request.param](request)
+
+
+@pytest.fixture
+async def bench(built: Bench) -> AsyncIterator[Bench]:
+    world = built
     yield world
     await world.close()
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callmq_worker.adapters import sqlite_schema
-from callmq_worker.adapters.sqlite import LedgerUnusableError, SqliteLedger
+from callmq_worker.adapters.sqlite import SqliteLedger
 from callmq_worker.adapters.sqlite_place import network_type, read_mounts
 from callmq_worker.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
-from callmq_worker.ports import LedgerAwayError
+from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
 from ledgers import closed, run_sql
 
 if TYPE_CHECKING:

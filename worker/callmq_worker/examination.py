@@ -18,15 +18,13 @@ from callmq_worker.adapters.host import descriptor_limit, place_of
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.reach import NotReachableError, is_loopback, reach
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.core import diagnosis
 from callmq_worker.core.diagnosis import Check, State
 from callmq_worker.core.layout import lanes
 from callmq_worker.opening import connected, management_url, opened_ledger, opened_management, wanted_layout
 from callmq_worker.operations.topology import look as look_through
-from callmq_worker.ports import BrokerAwayError, LedgerAwayError
-from callmq_worker.settings import Settings, SettingsError, load
-from callmq_worker.wiring import SQLITE
+from callmq_worker.ports import BrokerAwayError, LedgerAbsentError, LedgerAwayError, LedgerUnusableError
+from callmq_worker.settings import SQLITE, Settings, SettingsError, load
 
 MANAGEMENT: Final = "management"
 _ALL: Final = 1_000_000
@@ -81,15 +79,20 @@ async def _ledger(settings: Settings) -> AsyncIterator[Check]:
         async with opened_ledger(settings) as ledger:
             unknown = len(await ledger.unknowns(_ALL))
             owed = len(await ledger.owed(_ALL))
+            losable = await ledger.losable()
+    except LedgerAbsentError as error:
+        yield Check("ledger", State.OK, str(error))
     except LedgerUnusableError as error:
         yield Check("ledger", State.WRONG, str(error), "Set CALLMQ_LEDGER_URL to another place.")
     except LedgerAwayError as error:
         yield Check("ledger", State.AWAY, str(error), "No worker sends anything until it answers.")
     else:
-        mode = " (write-ahead log, every commit synced)" if settings.ledger_url.startswith(SQLITE) else ""
         todo = "Look at them: callmq unknown list." if unknown else "A running worker publishes them." if owed else ""
         state = State.WARNING if unknown or owed else State.OK
-        yield Check("ledger", state, f"answers{mode}; {unknown} unknown, {owed} replies owed", todo)
+        mode = "some of it can be lost" if losable else "every commit synced"
+        yield Check("ledger", state, f"answers ({ledger.system}, {mode}); {unknown} unknown, {owed} replies owed", todo)
+        for sentence in losable:
+            yield Check("ledger", State.WARNING, sentence, "See docs/ledgers.md.")
 
 
 async def _broker(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Check]:

@@ -18,11 +18,11 @@ from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.publishing import RabbitPublisher
 from callmq_worker.core.layout import Layout, layout
+from callmq_worker.ledgers import open_ledger
 from callmq_worker.operations.desk import Desk
 from callmq_worker.ports import BrokerAwayError, Ledger, LedgerAwayError
 from callmq_worker.reading import Reading
-from callmq_worker.settings import Settings, SettingsError
-from callmq_worker.wiring import SQLITE, open_ledger
+from callmq_worker.settings import SQLITE, Settings, SettingsError
 
 MANAGEMENT: Final = "CALLMQ_MANAGEMENT_URL"
 
@@ -47,7 +47,7 @@ async def connected(settings: Settings, purpose: str) -> AsyncIterator[AbstractC
 async def opened_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     """Lend the workers' ledger. Raises `LedgerAwayError`, also where there is none yet: none is made here."""
     _refuse_new(settings.ledger_url)
-    ledger = await open_ledger(settings.ledger_url, SystemClock(), wait=False)
+    ledger = await open_ledger(settings.ledger_url, SystemClock(), wait=False, make=False)
     try:
         yield ledger
     finally:

@@ -17,6 +17,14 @@ class LedgerAwayError(Exception):
     """The ledger could not be asked or written; nothing is known to have changed. Wait and ask again."""
 
 
+class LedgerUnusableError(LedgerAwayError, ValueError):
+    """Waiting won't mend it: the settings name a place that can't be this ledger."""
+
+
+class LedgerAbsentError(LedgerAwayError):
+    """There is none yet, or one of an older version, and whoever asked may not make it: a worker's start does."""
+
+
 class BrokerAwayError(Exception):
     """The broker can't be reached or closed the connection. The supervisor reconnects."""
 
@@ -76,6 +84,10 @@ class Ledger(Protocol):
 
     async def secret(self) -> bytes:
         """Return the 32 bytes that fingerprints are made with: made once, kept with the records."""
+        ...
+
+    async def losable(self) -> Sequence[str]:
+        """Return what the store, as it is set up, may forget of what was committed: a sentence each, empty is best."""
         ...
 
     async def close(self) -> None:

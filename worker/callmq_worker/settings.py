@@ -17,6 +17,8 @@ from callmq_worker.reading import Reading
 DEAD_RETENTION: Final = 7 * 86_400.0
 LEAST_MARGIN: Final = 1.0
 LONGEST_LIFETIME: Final = 4 * 3600.0
+SQLITE: Final = "sqlite:///"
+LEDGERS: Final = (SQLITE, "postgresql://", "postgres://", "redis://", "rediss://")
 
 
 class SettingsError(Exception):
@@ -172,8 +174,8 @@ def _choice(r: Reading, name: str, default: str, allowed: tuple[str, ...]) -> st
 
 def _agree(r: Reading, s: Settings) -> None:
     """Check what several settings say together, and what this version can do."""
-    if not s.ledger_url.startswith("sqlite:///"):
-        r.fault("CALLMQ_LEDGER_URL", "must be sqlite:///path; this version has no other ledger.")
+    if not s.ledger_url.startswith(LEDGERS):
+        r.fault("CALLMQ_LEDGER_URL", "must be sqlite:///path, postgresql://…, redis://… or rediss://….")
     if s.lease < s.http_deadline + LEAST_MARGIN:
         r.fault("CALLMQ_LEASE", "must be at least a second longer than CALLMQ_HTTP_DEADLINE.")
     if s.retention < s.least_retention:

@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 from callmq_contracts.names import Names
@@ -18,8 +17,6 @@ from callmq_worker.adapters.http import Account, HttpDispatcher
 from callmq_worker.adapters.logs import clean
 from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
-from callmq_worker.adapters.sqlite import SqliteLedger
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.core.intake import Rules
 from callmq_worker.core.layout import lanes, layout
@@ -27,15 +24,14 @@ from callmq_worker.course import Course
 from callmq_worker.engine import Engine, Policy, Tools
 from callmq_worker.flight import Flight
 from callmq_worker.gates import Gates
-from callmq_worker.ports import Clock, Ledger, LedgerAwayError, Observer
+from callmq_worker.ledgers import open_ledger
+from callmq_worker.ports import Ledger, Observer
 from callmq_worker.runner import Runner
 from callmq_worker.settings import Settings
 from callmq_worker.settler import Means, Settler
 
 LOG = logging.getLogger("callmq.wiring")
-LONGEST_WAIT: Final = 15.0
 SHORTEST_SECRET: Final = 6
-SQLITE: Final = "sqlite:///"
 
 
 @dataclass(slots=True)
@@ -57,29 +53,13 @@ class Worker:
             await self.ledger.close()
 
 
-async def open_ledger(url: str, clock: Clock, *, wait: bool) -> Ledger:
-    """Open the ledger that a URL names. ``wait``: with backoff, until it answers; else raises `LedgerAwayError`."""
-    tries = 0
-    while True:
-        try:
-            ledger = await SqliteLedger.open(Path(url.removeprefix(SQLITE)))
-            await ledger.secret()  # it answers, and not only opens
-        except LedgerAwayError as error:
-            if not wait or isinstance(error, LedgerUnusableError):
-                raise
-            pause = min(LONGEST_WAIT, 0.2 * 2**tries)
-            LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
-            await clock.sleep(pause)
-            tries = min(tries + 1, 10)
-        else:
-            return ledger
-
-
 async def build(settings: Settings, *, traced: bool) -> Worker:
     """Put a worker together; waits for the ledger."""
     clock = SystemClock()
     observer: Observer = OtelObserver(mask=clean) if traced else NoObserver()
     ledger = await open_ledger(settings.ledger_url, clock, wait=True)
+    for sentence in await ledger.losable():
+        LOG.warning("the ledger may forget", extra={"fields": {"what": sentence}})
     accounts = {a.name: Account(a.name, a.url, basic(a), secrets_of(a)) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)

@@ -76,6 +76,10 @@ class MemoryLedger:
         """Return the 32 bytes that fingerprints are made with: made once, kept with the records."""
         return self._open().secret
 
+    async def losable(self) -> Sequence[str]:
+        """Return what may be forgotten."""
+        return ("All of it ends with this process.",)
+
     async def close(self) -> None:
         """Refuse everything from now on; the store stays."""
         self._closed = True

@@ -10,12 +10,11 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from callmq_worker.adapters.sqlite_file import SqliteFile
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError, read_mounts
-from callmq_worker.adapters.sqlite_records import SqliteRecords, Wish, refuse
+from callmq_worker.adapters.sqlite_place import read_mounts
+from callmq_worker.adapters.sqlite_records import SqliteRecords
+from callmq_worker.adapters.wishes import Wish, refuse, surprise
 from callmq_worker.core.record import Record, RecordKey, Step, T
 from callmq_worker.ports import LedgerAwayError
-
-__all__ = ["LedgerUnusableError", "SqliteLedger"]
 
 _GROUP: Final = 256  # steps a commit at most: bounds how long another process waits for the lock
 _PURGE_BATCH: Final = 500  # deletions a commit at most, for the same reason
@@ -49,22 +48,23 @@ class SqliteLedger:
         now: Callable[[], float] = time.time,
         patience: float = 5.0,
         mounts: Callable[[], str] = read_mounts,
+        make: bool = True,
     ) -> None:
-        """Name the file; it is opened, and made where it is missing, at the first use.
+        """Name the file; it is opened, and with ``make`` made or brought up to date, at the first use.
 
         ``now`` is the store's time in seconds since the epoch, the same for all processes; ``patience`` the seconds to
         wait for another process's lock; ``mounts`` returns the host's mount table.
         """
-        self._records = SqliteRecords(SqliteFile(Path(path).absolute(), patience, mounts), now)
+        self._records = SqliteRecords(SqliteFile(Path(path).absolute(), patience, mounts, make=make), now)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._gathered: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @classmethod
-    async def open(cls, path: str | Path, *, patience: float = 5.0) -> "SqliteLedger":
+    async def open(cls, path: str | Path, *, patience: float = 5.0, make: bool = True) -> "SqliteLedger":
         """Open the file now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(path, patience=patience)
+        ledger = cls(path, patience=patience, make=make)
         try:
             await ledger.secret()
         except BaseException:
@@ -108,6 +108,10 @@ class SqliteLedger:
     async def secret(self) -> bytes:
         """Return the 32 bytes that fingerprints are made with: made once, kept with the records."""
         return await self._ask(self._records.secret)
+
+    async def losable(self) -> Sequence[str]:
+        """Return what may be forgotten: nothing, each commit waits for the disk."""
+        return ()
 
     async def close(self) -> None:
         """Finish what was begun, move the write-ahead log into the file and let go."""
@@ -157,7 +161,7 @@ class SqliteLedger:
             if wishes:
                 self._records.run(wishes)
         except Exception as error:  # noqa: BLE001 - a thread that ends would leave every caller waiting
-            refuse(wishes, _surprise(error))
+            refuse(wishes, surprise(error))
         for job in jobs:
             if job.wish is not None:
                 job.value, job.error = job.wish.value, job.wish.error
@@ -167,13 +171,7 @@ class SqliteLedger:
                 except LedgerAwayError as error:
                     job.error = error
                 except Exception as error:  # noqa: BLE001 - as above
-                    job.error = _surprise(error)
-
-
-def _surprise(error: Exception) -> LedgerAwayError:
-    away = LedgerAwayError(f"The ledger failed in a way that it does not know ({type(error).__name__}).")
-    away.__cause__ = error
-    return away
+                    job.error = surprise(error)
 
 
 def _deliver(jobs: Sequence[_Job]) -> None:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError, refuse_network
+from callmq_worker.adapters.sqlite_place import refuse_network
 from callmq_worker.adapters.sqlite_schema import prepare
-from callmq_worker.ports import LedgerAwayError
+from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
 
 R = TypeVar("R")
 # What SQLite says of a value that no column takes: the caller's fault, not the file's.
@@ -44,12 +44,13 @@ _CREATING: Final = threading.Lock()
 class SqliteFile:
     """The connection to one file. After a failure it is dropped, and opened again at the next use."""
 
-    def __init__(self, path: Path, patience: float, mounts: Callable[[], str]) -> None:
+    def __init__(self, path: Path, patience: float, mounts: Callable[[], str], *, make: bool = True) -> None:
         """Name the file; nothing is touched yet. ``patience``: seconds to wait for another process's lock."""
         self.path = path
         self.secret = b""  # known once the file was open
         self._patience = patience
         self._mounts = mounts
+        self._make = make
         self._connection: sqlite3.Connection | None = None
         self._identity: list[tuple[int, int]] = []
 
@@ -108,13 +109,13 @@ class SqliteFile:
     def _open(self) -> sqlite3.Connection:
         refuse_network(self.path, self._mounts())
         with _CREATING:
-            if not self.secret:
+            if not self.secret and self._make:
                 self._create()
-            elif not self.path.exists():
+            elif self.secret and not self.path.exists():
                 self._gone()
             connection = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
         try:
-            secret = prepare(connection, self.path)
+            secret = prepare(connection, self.path, make=self._make)
             if self.secret not in (b"", secret):
                 self._gone()
             self._identity = self._found()

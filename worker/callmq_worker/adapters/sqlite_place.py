@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from callmq_worker.ports import LedgerAwayError
+from callmq_worker.ports import LedgerUnusableError
 
 _NETWORK: Final = frozenset(
     {"9p", "afs", "beegfs", "ceph", "coda", "davfs", "gfs2", "gpfs", "lustre", "ncpfs", "ocfs2"}
@@ -14,10 +14,6 @@ _NETWORK_PREFIXES: Final = (
     *(f"fuse.{kind}" for kind in ("sshfs", "glusterfs", "ceph", "s3fs", "rclone", "davfs", "smb", "nfs", "gcsfuse")),
 )
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
-
-
-class LedgerUnusableError(LedgerAwayError, ValueError):
-    """Waiting won't mend it: the settings name a place or a file that can't be this ledger."""
 
 
 def read_mounts() -> str:

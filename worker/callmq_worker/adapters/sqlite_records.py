@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from callmq_worker.adapters.sqlite_file import UNFIT, SqliteFile
-from callmq_worker.core.record import Record, RecordKey, State, Step
+from callmq_worker.adapters.wishes import Wish, perform, refuse, refuse_unfit
+from callmq_worker.core.record import Record, RecordKey, State
 from callmq_worker.ports import LedgerAwayError
 
 _COLUMNS: Final = (
@@ -30,19 +31,6 @@ _DOUBT: Final = 11
 _STATES: Final = {state.value: state for state in State}
 
 
-class Wish:
-    """One caller's step on one record, and what became of it: ``value``, or ``error`` where that is set."""
-
-    __slots__ = ("error", "key", "step", "value")
-
-    def __init__(self, key: RecordKey, step: Step[Any]) -> None:
-        """Ask for ``step`` on the record under ``key``."""
-        self.key = key
-        self.step = step
-        self.value: Any = None
-        self.error: Exception | None = None
-
-
 class SqliteRecords:
     """What can be done with the records of one file. All but `run` raise `LedgerAwayError`."""
 
@@ -63,8 +51,7 @@ class SqliteRecords:
                 for wish in wishes:
                     self.run([wish])
             else:
-                wishes[0].error = ValueError("The ledger can't store this key or what its step returned.")
-                wishes[0].error.__cause__ = error
+                refuse_unfit(wishes[0], error)
 
     def one(self, key: RecordKey) -> Record | None:
         """Return the record under ``key``."""
@@ -106,7 +93,7 @@ class SqliteRecords:
             if key not in records:
                 row = connection.execute(_ONE, key).fetchone()
                 records[key] = None if row is None else _record(row)
-            after = _try(wish, records[key], now)
+            after = perform(wish, records[key], now)
             if after is not None:
                 records[key] = changed[key] = after
         if changed:
@@ -119,27 +106,6 @@ class SqliteRecords:
     def _time(self) -> float:
         self._latest = max(self._latest, self._now())
         return self._latest
-
-
-def refuse(wishes: Sequence[Wish], error: LedgerAwayError) -> None:
-    """Give each wish an error of its own, so that no two tasks raise the same object."""
-    for wish in wishes:
-        wish.error = type(error)(*error.args)
-        wish.error.__cause__ = error.__cause__
-
-
-def _try(wish: Wish, record: Record | None, now: float) -> Record | None:
-    """Run one step; what it raises goes to its own caller and nothing of it is written."""
-    wish.error = None
-    try:
-        after, wish.value = wish.step(record, now)
-    except Exception as error:  # noqa: BLE001 - the caller of the step decides what it means
-        wish.error = error
-        return None
-    if after is not None and (after.account != wish.key.account or after.key != wish.key.key):
-        wish.error = ValueError("A step may only write the record that it was given.")
-        return None
-    return after
 
 
 def _record(row: Sequence[Any]) -> Record:

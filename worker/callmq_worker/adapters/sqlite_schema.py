@@ -1,11 +1,12 @@
 """The tables of a SQLite ledger: made once, brought up to date, refused where they are not ours."""
 
+import os
 import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final
 
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
+from callmq_worker.ports import LedgerAbsentError, LedgerUnusableError
 
 APPLICATION_ID: Final = 0x63616C71  # "calq" in the file's header says whose file it is
 _SECRET_BYTES: Final = 32
@@ -32,18 +33,23 @@ _STEPS: Final = (
 SCHEMA_VERSION: Final = len(_STEPS)
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
-    """Make the connection durable and its tables current; return the ledger's secret.
+def prepare(connection: sqlite3.Connection, path: Path, *, make: bool = True) -> bytes:
+    """Make the connection durable and, with ``make``, its tables current; return the ledger's secret.
 
-    Raises `LedgerUnusableError` for another program's file or a newer schema, and whatever SQLite raises.
+    Raises `LedgerUnusableError` for another program's file or a newer schema, `LedgerAbsentError` for an older one that
+    may not be brought up to date, and whatever SQLite raises.
     """
     version = _version(connection, path)
+    if version < SCHEMA_VERSION and not make:
+        raise LedgerAbsentError(f"The ledger {path} is empty or of an older version: start a worker, which mends that.")
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise LedgerUnusableError(f"The ledger {path} can't have a write-ahead log there: put it on a local disk.")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     if version < SCHEMA_VERSION:
+        if version:
+            _back_up(connection, path, version)
         _upgrade(connection, path)
     secret = connection.execute("SELECT secret FROM ledger").fetchone()[0]
     return bytes(secret)
@@ -65,6 +71,27 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             "run that version, or name another file."
         )
     return version
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep the file as it is, before its tables change, beside it: whole, synced, and under no name that is taken."""
+    for name in (f"{path}.v{version}", *(f"{path}.v{version}.{number}" for number in range(1, 100))):
+        copy = Path(name)
+        if copy.exists():
+            continue
+        unfinished = Path(f"{name}.unfinished.{os.getpid()}")
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        connection.execute("VACUUM INTO ?", (str(unfinished),))  # an empty file is taken, with its mode
+        for synced in (unfinished, path.parent):
+            descriptor = os.open(synced, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        unfinished.rename(copy)
+        return
+    raise LedgerUnusableError(f"The ledger {path} has 100 copies of its old version beside it: move them away.")
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:

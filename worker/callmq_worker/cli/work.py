@@ -18,8 +18,8 @@ from callmq_worker.adapters.logs import register_secret, setup_logs
 from callmq_worker.adapters.otel import setup_tracing
 from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.reports import Reporter
-from callmq_worker.adapters.sqlite_place import LedgerUnusableError
 from callmq_worker.cli.several import number_of_processes, run_several
+from callmq_worker.ports import LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
 from callmq_worker.wiring import Worker, basic, build
 
@@ -106,7 +106,7 @@ def _prepare_logs(settings: Settings) -> None:
     for account in settings.accounts:
         register_secret(account.api_token)
         register_secret(basic(account).removeprefix("Basic "))
-    for url in settings.amqp_urls:
+    for url in (*settings.amqp_urls, settings.ledger_url):
         credentials = url.split("://", 1)[-1].rpartition("@")[0]
         if ":" in credentials:
             register_secret(credentials.split(":", 1)[1])

@@ -1,0 +1,71 @@
+"""From a URL to a ledger; part of the wiring. A store's client library is imported only where it is chosen."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from callmq_worker.adapters.sqlite import SqliteLedger
+from callmq_worker.ports import Clock, Ledger, LedgerAwayError, LedgerUnusableError
+from callmq_worker.settings import SQLITE
+
+LOG = logging.getLogger("callmq.wiring")
+LONGEST_WAIT: Final = 15.0
+_Open: TypeAlias = Callable[[str, bool], Awaitable[Ledger]]
+
+
+async def open_ledger(url: str, clock: Clock, *, wait: bool, make: bool = True) -> Ledger:
+    """Open the ledger that a URL names.
+
+    ``wait``: with backoff, until it answers; else raises `LedgerAwayError`. Without ``make`` nothing is made or brought
+    up to date. Raises `LedgerUnusableError` where waiting won't help.
+    """
+    opened = _OPENERS[url.partition("://")[0]]
+    tries = 0
+    while True:
+        try:
+            ledger = await opened(url, make)
+            break
+        except LedgerAwayError as error:
+            if not wait or isinstance(error, LedgerUnusableError):
+                raise
+            pause = min(LONGEST_WAIT, 0.2 * 2**tries)
+            LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
+            await clock.sleep(pause)
+            tries = min(tries + 1, 10)
+    return ledger
+
+
+async def _sqlite(url: str, make: bool) -> Ledger:  # noqa: FBT001 - the shape of all openers
+    return await SqliteLedger.open(Path(url.removeprefix(SQLITE)), make=make)
+
+
+async def _postgres(url: str, make: bool) -> Ledger:  # noqa: FBT001
+    try:
+        from callmq_worker.adapters.postgres import PostgresLedger  # noqa: PLC0415 - only where it is chosen
+    except ImportError as error:
+        raise _missing("postgres") from error
+    return await PostgresLedger.open(url, make=make)
+
+
+async def _redis(url: str, make: bool) -> Ledger:  # noqa: FBT001
+    try:
+        from callmq_worker.adapters.redis import RedisLedger  # noqa: PLC0415 - only where it is chosen
+    except ImportError as error:
+        raise _missing("redis") from error
+    return await RedisLedger.open(url, make=make)
+
+
+def _missing(extra: str) -> LedgerUnusableError:
+    return LedgerUnusableError(
+        f"The ledger that CALLMQ_LEDGER_URL names needs a client library: pip install 'callmq[worker,{extra}]'."
+    )
+
+
+_OPENERS: Final[dict[str, _Open]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+    "redis": _redis,
+    "rediss": _redis,
+}
