@@ -21,6 +21,7 @@ from callmq_worker.core.record import (
     Weighed,
 )
 
+_LINE: Final = b"\n"
 EARLY: Final = 1.0  # seconds by which an attempt may come before its time: tiers and clocks are not exact
 
 
@@ -132,6 +133,8 @@ def conclude(conclusion: Conclusion) -> Step[Stored | Fenced]:
                 return None, standing
         sequence = (record.sequence if record else 0) + 1
         reply = conclusion.build(sequence)
+        late = record is not None and record.state is State.UNKNOWN
+        due = conclusion.address() if late and conclusion.address is not None else None
         closed = Record(
             account=intent.account,
             key=intent.key,
@@ -145,8 +148,9 @@ def conclude(conclusion: Conclusion) -> Step[Stored | Fenced]:
             doubt=conclusion.unknown,
             sequence=sequence,
             reply=reply,
+            due=due,
         )
-        return closed, Stored(reply, conclusion.unknown, fresh=True)
+        return closed, Stored(reply, conclusion.unknown, fresh=True, due=due)
 
     return step
 
@@ -160,7 +164,7 @@ def _standing(record: Record, conclusion: Conclusion) -> Stored | Fenced | None:
     if stored is None or (stored.unknown and not conclusion.unknown):
         return None
     # A ledger that lost the word of its commit runs the same conclusion again: its reply is as fresh as before.
-    return replace(stored, fresh=conclusion.build(record.sequence) == stored.reply)
+    return replace(stored, fresh=conclusion.build(record.sequence) == stored.reply, due=record.due)
 
 
 def _stored(record: Record) -> Stored | None:
@@ -200,24 +204,34 @@ def reopen() -> Step[bool]:
     return step
 
 
+def addresses(due: bytes | None) -> tuple[bytes, ...]:
+    """Return where a reply is owed: each repeat of a command has an address of its own, a line each."""
+    return tuple(due.split(_LINE)) if due else ()
+
+
+def _also(due: bytes | None, address: bytes) -> bytes:
+    return _LINE.join(dict.fromkeys((*addresses(due), address)))
+
+
 def owe(sequence_reply: bytes, address: bytes) -> Step[bool]:
-    """Note that this reply could not be published yet, and where it belongs."""
+    """Note that this reply could not be published yet, and where it belongs, besides what is owed already."""
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or record.reply != sequence_reply:
             return None, False
-        return record._replace(due=address, updated_at=now), True
+        return record._replace(due=_also(record.due, address), updated_at=now), True
 
     return step
 
 
-def paid(reply: bytes) -> Step[bool]:
-    """Note that the owed reply was published."""
+def paid(reply: bytes, address: bytes) -> Step[bool]:
+    """Note that the owed reply was published to this address."""
 
     def step(record: Record | None, _now: float) -> tuple[Record | None, bool]:
-        if record is None or record.due is None or record.reply != reply:
+        if record is None or record.reply != reply or address not in addresses(record.due):
             return None, False
-        return record._replace(due=None), True
+        left = [each for each in addresses(record.due) if each != address]
+        return record._replace(due=_LINE.join(left) or None), True
 
     return step
 
@@ -233,7 +247,7 @@ def owe_alone(document: Mapping[str, Any], reply: bytes, address: bytes) -> Step
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is not None:
-            return record._replace(due=address, updated_at=now), True
+            return record._replace(due=_also(record.due, address), updated_at=now), True
         owed = Record(
             account=key.account,
             key=key.key,

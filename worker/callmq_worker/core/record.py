@@ -35,8 +35,8 @@ class Record(NamedTuple):
 
     ``attempt`` counts claims, ``spared`` those of them that use up nothing (account pauses). ``doubt``: an earlier
     attempt may have been done. ``sequence`` counts recorded replies, ``reply`` is the JSON of the last one, ``due``
-    says where that reply still has to be published (JSON), ``None`` when nothing is owed. A tuple: made four times for
-    each command, it costs a fifth of a frozen dataclass.
+    says where that reply still has to be published (JSON, a line for each place), ``None`` when nothing is owed. A
+    tuple: made four times for each command, it costs a fifth of a frozen dataclass.
     """
 
     account: str
@@ -91,11 +91,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The record has an outcome: its last reply's JSON, and whether it is still ``unknown``."""
+    """The record has an outcome: its last reply's JSON, and whether it is still ``unknown``.
+
+    ``due``: where it is owed since it was recorded.
+    """
 
     reply: bytes
     unknown: bool
     fresh: bool = False
+    due: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,14 @@ Weighed: TypeAlias = Claim | Stored | Conflict | Busy | Spent
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """An outcome to be recorded. ``attempt`` 0 means that nothing was ever claimed."""
+    """An outcome to be recorded. ``attempt`` 0 means that nothing was ever claimed.
+
+    ``address``: where the reply belongs. It is owed there at once where it ends an ``unknown``, since the delivery of
+    that may be settled, and nobody would ask again.
+    """
 
     intent: Intent
     attempt: int
     unknown: bool
     build: Callable[[int], bytes]  # sequence -> the reply's JSON
+    address: Callable[[], bytes] | None = None
