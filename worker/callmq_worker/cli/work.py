@@ -145,42 +145,53 @@ def _settle_memory() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-async def _work(settings: Settings, address: tuple[str, int] | None, report_to: int | None) -> int:
-    stopping = asyncio.Event()
-    task = asyncio.current_task()
-    worker: Worker | None = None
+class _Life:
+    """One worker from its start to its stop, as signals and probes see it."""
 
-    def stop() -> None:
-        if stopping.is_set() or worker is None:
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self._stopping = False
+        self._task = asyncio.current_task()
+
+    def stop(self) -> None:
+        """Let it settle what it has; called again, or before it works, end it at once."""
+        if self._stopping or self.worker is None:
             LOG.warning("stopping at once")
-            if task is not None:
-                task.cancel()
+            if self._task is not None:
+                self._task.cancel()
             return
-        stopping.set()
-        worker.runner.stop()
+        self._stopping = True
+        self.worker.runner.stop()
 
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether it does its work, and what is in the way."""
+        return self.worker.runner.readiness() if self.worker else (False, {"ledger": "opening"})
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return what it has to show."""
+        return measured(self.worker) if self.worker else ()
+
+
+async def _work(settings: Settings, address: tuple[str, int] | None, report_to: int | None) -> int:
+    life = _Life()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    told = (
-        lambda: worker.runner.readiness() if worker else (False, {"ledger": "opening"}),
-        lambda: measured(worker) if worker else (),
-    )
+        asyncio.get_running_loop().add_signal_handler(number, life.stop)
     health: HealthServer | Reporter | None = None
     if report_to is not None:
-        health = Reporter(report_to, *told, stop)
+        health = Reporter(report_to, life.readiness, life.metrics, life.stop)
     elif address is not None:
-        health = HealthServer(*address, *told)
+        health = HealthServer(*address, life.readiness, life.metrics)
     if health is not None:
         await health.start()
     try:
-        worker = await build(settings, traced=True)
+        life.worker = await build(settings, traced=True)
         _settle_memory()
         LOG.info("worker started", extra={"fields": {"prefix": settings.prefix, "version": version("callmq")}})
-        landed = await worker.run()
+        landed = await life.worker.run()
     except asyncio.CancelledError:
-        if worker is None:
+        if life.worker is None:
             return 0  # nothing was begun
-        await worker.runner.flight.abandon()
+        await life.worker.runner.flight.abandon()
         return 1
     finally:
         if health is not None:
