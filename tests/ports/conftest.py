@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+import uvloop
 
 from callmq_worker.adapters.memory import MemoryLedger, MemoryStore
 from callmq_worker.adapters.postgres import PostgresLedger
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from callmq_worker.ports import Ledger
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run the dispatcher's tests on both loops: its transport is a protocol of the loop, and workers run on uvloop."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    return {**loops, "uvloop": uvloop.new_event_loop} if "dispatcher" in item.path.name else loops
 
 
 class Bench(Protocol):

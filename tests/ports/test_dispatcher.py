@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 
@@ -12,7 +11,7 @@ import trustme
 
 from callmq_worker.adapters import http
 from callmq_worker.core.outcome import Answered, NoAnswer, NotSent, Withheld
-from endpoints import DONE, OK, Connection, Endpoint, Gate, answering, dispatching, order, serving
+from endpoints import DONE, OK, Connection, Endpoint, Gate, answering, dispatching, full_backlog, order, serving
 
 both = pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "reused"])
 
@@ -45,20 +44,6 @@ async def test_a_refused_connection(scheme):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         assert await unsent(f"{scheme}://127.0.0.1:{closed.getsockname()[1]}/x") == "connection refused"
-
-
-@contextlib.contextmanager
-def full_backlog():
-    """Lend the port of a listener that takes nobody any more: further connections get no answer at all."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 async def test_a_connection_that_nobody_takes(monkeypatch):

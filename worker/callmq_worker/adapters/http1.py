@@ -60,7 +60,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
                 connection.abort()
             self._free.release()
             raise
-        return httpx.Response(status, headers=headers, stream=_Body(self, connection))
+        answer = _Body(self, connection, keep=not request.extensions["fresh"])
+        return httpx.Response(status, headers=headers, stream=answer)
 
     async def _connection(self, request: httpx.Request) -> Connection:
         url = request.url
@@ -92,10 +93,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
                 return connection
         return None
 
-    def let_go(self, connection: Connection) -> None:
-        """Take back the connection of an answer that was read, or given up."""
+    def let_go(self, connection: Connection, *, keep: bool) -> None:
+        """Take back the connection of an answer that was read, or given up; ``keep`` it for the next request."""
         self._free.release()
-        if connection.reusable:
+        if keep and connection.reusable:
             connection.idle_since = time.monotonic()
             self._kept.setdefault(connection.origin, deque()).append(connection)
         else:
@@ -119,8 +120,9 @@ async def _exchange(connection: Connection, request: bytes, passage: Passage) ->
 class _Body(httpx.AsyncByteStream):
     """The body of one answer, as it arrives."""
 
-    def __init__(self, transport: Http1Transport, connection: Connection) -> None:
+    def __init__(self, transport: Http1Transport, connection: Connection, *, keep: bool) -> None:
         self._transport = transport
+        self._keep = keep
         self._connection: Connection | None = connection
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -135,7 +137,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._transport.let_go(connection)
+            self._transport.let_go(connection, keep=self._keep)
 
 
 def _head(request: httpx.Request) -> bytes:

@@ -143,6 +143,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Tell whoever waits that nothing more will come."""
         self._close(httpx.ReadError("connection reset") if error else httpx.RemoteProtocolError("closed"))
+        del self._parser  # it holds this object, and both would stay until the garbage collector comes
 
     def _close(self, why: Exception) -> None:
         if self._until_end and not isinstance(why, httpx.ReadError):
