@@ -1,7 +1,7 @@
 """The one place where a command is registered: its name, model, class, lifetime and order."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -48,6 +48,12 @@ class Entry:
     """Whether it starts an operation that a ``control_id`` names."""
     vital: bool = False
     """Whether someone must be told when it was not done: a card number is being recorded."""
+    validate: Callable[..., Body] = field(init=False, repr=False, compare=False)
+    """The model's judge of a parsed body. Raises pydantic's ValidationError."""
+
+    def __post_init__(self) -> None:
+        """Look the judge up once: it is asked for every body."""
+        object.__setattr__(self, "validate", self.model.__pydantic_validator__.validate_python)
 
 
 def _always(safety: Safety, seconds: float) -> Classify:

@@ -62,26 +62,13 @@ def judge(
     if entry is None:
         return Rejected(Problem(ProblemCode.UNKNOWN_COMMAND, "There is no command of that name."))
     lenient = mended(name, document, key, leniencies)
-    error = _first_error(entry, lenient.body, wide=wide)
-    if error is not None or lenient.faults:
-        return _rejected(entry, lenient, error)
-    return _command(entry, lenient)
-
-
-def _first_error(entry: Entry, body: dict[str, Any], *, wide: bool) -> ValidationError | None:
-    """Return what the command's model finds wrong.
-
-    Each unknown key is an error. Of a body with many keys a copy with fewer unknown ones is judged first, since
-    20,000 errors would take longer to make than a hundred to tell.
-    """
-    validate = entry.model.__pydantic_validator__.validate_python
     try:
-        if wide:
-            validate(_cut(body), by_alias=True, by_name=False)
-        validate(body, by_alias=True, by_name=False)
+        if wide:  # each unknown key is an error, and 20,000 take longer to make than a hundred to tell
+            entry.validate(_cut(lenient.body), by_alias=True, by_name=False)
+        entry.validate(lenient.body, by_alias=True, by_name=False)
     except ValidationError as error:
-        return error
-    return None
+        return _rejected(entry, lenient, error)
+    return _rejected(entry, lenient, None) if lenient.faults else _command(entry, lenient)
 
 
 def _command(entry: Entry, lenient: Mended) -> Command:
@@ -90,14 +77,14 @@ def _command(entry: Entry, lenient: Mended) -> Command:
     control_id = params.get("control_id")
     call_id = params.get("id") if entry.name == "update" else lenient.body.get("id")  # judged: a call id, or absent
     return Command(
-        name=entry.name,
-        body=lenient.body,
-        call_id=call_id.lower() if call_id else None,
-        control_id=control_id if isinstance(control_id, str) else None,  # an extra command's may be anything
-        safety=safety,
-        lifetime=lifetime,
-        order=entry.order,
-        leniencies=lenient.applied,
+        entry.name,
+        lenient.body,
+        call_id.lower() if call_id else None,
+        control_id if isinstance(control_id, str) else None,  # an extra command's may be anything
+        safety,
+        lifetime,
+        entry.order,
+        lenient.applied,
     )
 
 

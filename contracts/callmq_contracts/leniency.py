@@ -105,8 +105,7 @@ ALL_LENIENCIES: Final[frozenset[str]] = frozenset(rule.name for rule in _ALL)
 def mended(name: str, body: Json, key: str | None, enabled: frozenset[str]) -> Mended:
     """Return ``body`` of the command ``name`` with the enabled leniencies that it needs."""
     rules = _OF.get(name)
-    params = body.get("params")
-    if rules is None or not isinstance(params, dict):
+    if rules is None or not isinstance(params := body.get("params"), dict):
         return Mended(body)
     applying = [rule for rule in rules if rule.applies(params, key)]
     if not applying:

@@ -40,8 +40,8 @@ def parse(body: bytes) -> dict[str, Any] | Problem:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _malformed(_why(body, error))
-    flat = body.translate(_FLAT)
-    if (_MANY_DIGITS in flat or _TINY in flat) and (fault := _number_fault(body)):
+    # What is written as it was read has lost nothing.
+    if orjson.dumps(document) != body and (fault := _number_fault(body)):
         return _malformed(fault)
     if not isinstance(document, dict):
         return _malformed("The body must be a JSON object.")
@@ -70,6 +70,9 @@ def _nesting(body: bytes) -> int:
 
 def _number_fault(body: bytes) -> str | None:
     """Return what is wrong with a number of which a parser would silently make another one, and where it is."""
+    flat = body.translate(_FLAT)
+    if _MANY_DIGITS not in flat and _TINY not in flat:
+        return None
     changed = {literal for literal in set(_NUMBER.findall(body)) if literal and not _is_held(literal.decode())}
     if not changed:
         return None

@@ -188,7 +188,9 @@ def test_two_changes(oracle):
     chance = random.Random(SEED)
     bench = Bench(oracle)
     bodies = [(command, body) for command, several in EXAMPLES.items() for body in several]
-    choices = {id(body): list(mutations(body)) for _, body in bodies}
+    choices = {id(body): [*mutations(body), *texts(body)] for _, body in bodies}
+    for _command, body, path, value in additions():
+        choices[id(body)].append((path, value))
     while bench.count < PAIRS:
         command, body = chance.choice(bodies)
         first, second = chance.choice(choices[id(body)]), chance.choice(choices[id(body)])
