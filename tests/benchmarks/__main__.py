@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -87,8 +88,10 @@ async def play_latency(theatre: Theatre, given: argparse.Namespace) -> dict[str,
 
 
 async def play_growth(theatre: Theatre, given: argparse.Namespace) -> dict[str, Any]:
-    grown: dict[str, Any] = {"backlog": {}, "ledger": {}}
-    for _ in range(min(given.rounds, 3)):
+    rounds = min(given.rounds, 3)
+    origin = {"rounds": rounds, "commands": given.commands, "load": round(os.getloadavg()[0], 1)}
+    grown: dict[str, Any] = {"origin": origin, "backlog": {}, "ledger": {}}
+    for _ in range(rounds):
         for part, sizes, cost in (
             ("backlog", given.backlogs, growth.behind),
             ("ledger", given.records, growth.with_records),

@@ -1,10 +1,11 @@
 """The results as tables and a picture, and their place in the documentation."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from benchmarks.picture import Bar, drawn
-from benchmarks.summary import Row, middles, rows
+from benchmarks.summary import Row, rows
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PICTURE = "performance.svg"
@@ -95,16 +96,26 @@ def growth(grown: Mapping[str, Any]) -> list[str]:
     """Return the tables of growth, as far as it was measured."""
     parts = {"backlog": "commands waiting", "ledger": "records in the ledger"}
     said = []
+    if origin := grown.get("origin"):
+        rounds, commands, load = origin["rounds"], origin["commands"], origin["load"]
+        said.append(
+            f"**Growth of callmq:** {rounds} rounds of {commands:,} commands, load before the start {load:.1f}."
+        )
     for part, what in parts.items():
         if grown.get(part):
-            lines = [(f"{int(size):,}", f"{cost:,.0f} µs") for size, cost in middles(grown[part]).items()]
-            said.append(table((what, "CPU a command"), lines))
+            lines = [(f"{int(size):,}", f"{median(each):,.0f} µs", span(each)) for size, each in grown[part].items()]
+            said.append(table((what, "CPU a command", "from, to"), lines))
     if grown.get("long_run"):
         each = ", ".join(f"{cost:,.0f}" for cost in grown["long_run"]["cpu_us"])
         said.append(
             f"One run of {grown['long_run']['commands']:,} commands, CPU microseconds a command by fifths: {each}."
         )
     return said
+
+
+def span(values: Sequence[float]) -> str:
+    """Return the least and the most."""
+    return f"{min(values):,.0f}, {max(values):,.0f} µs"
 
 
 def pictured(results: Mapping[str, Any]) -> str:

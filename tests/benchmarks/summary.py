@@ -1,6 +1,6 @@
 """What the rounds come to: one row a contender and delay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +62,3 @@ def _row(name: str, played: Mapping[str, Mapping[str, Any]], yardstick: Mapping[
 
 def _column(played: Mapping[str, Mapping[str, Any]], column: str) -> dict[int, Any]:
     return {int(number): figures[column] for number, figures in played.items()}
-
-
-def middles(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Return the median of each."""
-    return {name: found for name, each in values.items() if (found := median(each)) is not None}

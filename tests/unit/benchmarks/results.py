@@ -49,6 +49,7 @@ def results() -> dict[str, Any]:
             "other": {"p50_ms": None, "p99_ms": None, "replies": 0, "lost": 100},
         },
         "growth": {
+            "origin": {"rounds": 3, "commands": 1000, "load": 3.5},
             "backlog": {"1000": [700.0, 720.0, 900.0]},
             "ledger": {"0": [600.0], "10000000": [650.0]},
             "long_run": {"commands": 5000, "cpu_us": [700.2, 701.0]},
