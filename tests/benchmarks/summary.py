@@ -1,6 +1,6 @@
 """What the rounds come to: one row a contender and delay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,3 +62,11 @@ def _row(name: str, played: Mapping[str, Mapping[str, Any]], yardstick: Mapping[
 
 def _column(played: Mapping[str, Mapping[str, Any]], column: str) -> dict[int, Any]:
     return {int(number): figures[column] for number, figures in played.items()}
+
+
+def paced(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the medians of the rounds' percentiles, how many got no reply, and the rounds themselves."""
+    middle = {
+        column: median([each[column] for each in rounds if each[column] is not None]) for column in ("p50_ms", "p99_ms")
+    }
+    return {**middle, "lost": sum(each["lost"] for each in rounds), "rounds": list(rounds)}

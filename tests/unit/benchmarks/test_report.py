@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.report import BEGIN, END, NoMarkersError, pictured, rendered, table, written
-from benchmarks.summary import rows
+from benchmarks.summary import paced, rows
 from unit.benchmarks.results import results
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -26,6 +26,11 @@ def test_a_row_is_the_middle_of_its_rounds() -> None:
 def test_without_the_yardstick_there_is_no_ratio() -> None:
     rounds = {"callmq": results()["rounds"]["0"]["callmq"]}
     assert [row.ratio for row in rows(rounds, "tight")] == [None]
+
+
+def test_latency_is_the_middle_of_its_rounds() -> None:
+    rounds = [{"p50_ms": p50, "p99_ms": p99, "replies": 9, "lost": 1} for p50, p99 in ((4, 90), (30, 20), (5, None))]
+    assert paced(rounds) == {"p50_ms": 5, "p99_ms": 55, "lost": 3, "rounds": rounds}
 
 
 def test_a_table_is_markdown() -> None:
