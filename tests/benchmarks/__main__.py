@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -99,7 +98,7 @@ async def play_latency(theatre: Theatre, given: argparse.Namespace) -> dict[str,
 
 async def play_growth(theatre: Theatre, given: argparse.Namespace) -> dict[str, Any]:
     rounds = min(given.rounds, 3)
-    origin = {"rounds": rounds, "commands": given.commands, "load": round(os.getloadavg()[0], 1)}
+    origin = {"rounds": rounds, "commands": given.commands, "load": furnish.load()}
     grown: dict[str, Any] = {"origin": origin, "backlog": {}, "ledger": {}}
     for _ in range(rounds):
         for part, sizes, cost in (
@@ -126,6 +125,7 @@ async def measure(given: argparse.Namespace, folder: Path, node: PrivateNode) ->
             "titles": {name: EVERYONE[name].title for name in given.only},
             "yardstick": TIGHT.name,
             "rounds": await play_rounds(theatre, given),
+            "latency_load": furnish.load(),
             "latency": await play_latency(theatre, given),
             "growth": await play_growth(theatre, given) if given.growth else {},
         }

@@ -59,6 +59,8 @@ def rendered(results: Mapping[str, Any]) -> str:
         said += remarks(found, results)
         silent = sorted(name for name, played in rounds.items() if not played)
         said.append(f"Could not be measured: {', '.join(silent)}." if silent else "")
+    if results["latency"]:
+        said.append(f"Latency: {_rounds_heard(results)}; the load before them was {results['latency_load']:.1f}.")
     said += growth(results.get("growth") or {})
     return "\n\n".join(each for each in said if each)
 
@@ -73,6 +75,13 @@ def _origin(results: Mapping[str, Any]) -> tuple[str, ...]:
         "the median of its rounds."
     )
     return measured, f"Contenders: {shown}."
+
+
+def _rounds_heard(results: Mapping[str, Any]) -> str:
+    most = max(len(heard["rounds"]) for heard in results["latency"].values())
+    replies = max(each["replies"] for heard in results["latency"].values() for each in heard["rounds"])
+    lost = sum(heard["lost"] for heard in results["latency"].values())
+    return f"{most} rounds of {replies:,} commands, {lost} of all without a reply"
 
 
 def remarks(found: Sequence[Row], results: Mapping[str, Any]) -> list[str]:

@@ -51,6 +51,7 @@ def test_the_page_has_every_figure() -> None:
         "a command: callmq 0.50.",
         "other: 3 replies did not say succeeded, 4 commands were left.",
         "Could not be measured: absent.",
+        "Latency: 2 rounds of 100 commands, 200 of all without a reply; the load before them was 2.0.",
         "**Growth of callmq:** 3 rounds of 1,000 commands, load before the start 3.5.",
         "| 1,000 | 720 µs | 700, 900 µs |",
         "| 10,000,000 | 650 µs | 650, 650 µs |",
