@@ -16,6 +16,7 @@ from benchmarks.cast import CALLMQ, EVERYONE, ROOT, TIGHT
 from benchmarks.endpoints import UnavailableError, answering, endpoints
 from benchmarks.latency import listen
 from benchmarks.rounds import Theatre, play
+from benchmarks.summary import paced
 from callmq_demo.faults import BrokerError
 from callmq_demo.install import install_rabbitmq
 from callmq_demo.node import PrivateNode
@@ -43,7 +44,13 @@ def parsed() -> argparse.Namespace:
     add("--commands", type=int, default=4000, help="a round and contender")
     add("--only", type=cast, default=tuple(EVERYONE), metavar="NAME,NAME", help=", ".join(EVERYONE))
     add("--delays", type=numbers, default=(0, 50), help="of the endpoint, in ms (default 0,50)")
-    add("--latency", type=float, default=20.0, metavar="SECONDS", help="at 100/s, for each contender; 0 for none")
+    add(
+        "--latency",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="at 100/s, for each contender in all rounds; 0 for none",
+    )
     add("--growth", action="store_true", help="cost behind a backlog, with a full ledger, in a long run")
     add("--backlogs", type=numbers, default=(1_000, 10_000, 100_000, 1_000_000), help="with --growth")
     add("--records", type=numbers, default=(0, 1_000_000, 10_000_000), help="with --growth")
@@ -75,20 +82,25 @@ async def play_rounds(theatre: Theatre, given: argparse.Namespace) -> dict[str, 
 
 
 async def play_latency(theatre: Theatre, given: argparse.Namespace) -> dict[str, Any]:
-    heard = {}
-    for name in given.only if given.latency else ():
-        try:
-            heard[name] = (await listen(theatre, EVERYONE[name], PACE, given.latency)).document()
-        except UnavailableError as error:
-            say(f"latency, {name}: {error}")
-            continue
-        say(f"latency, {name}:", json.dumps(heard[name]))
-    return heard
+    """Listen to everybody in each round for its share of the time, since a busy minute falls on one of them only."""
+    heard: dict[str, list[dict[str, Any]]] = {}
+    for number in range(given.rounds if given.latency else 0):
+        for name in rotated(given.only, number):
+            try:
+                found = await listen(theatre, EVERYONE[name], PACE, given.latency / given.rounds)
+            except UnavailableError as error:
+                say(f"latency, round {number}, {name}: {error}")
+                continue
+            heard.setdefault(name, []).append(found.document())
+            say(f"latency, round {number}, {name}:", json.dumps(found.document()))
+    return {name: paced(rounds) for name, rounds in heard.items()}
 
 
 async def play_growth(theatre: Theatre, given: argparse.Namespace) -> dict[str, Any]:
-    grown: dict[str, Any] = {"backlog": {}, "ledger": {}}
-    for _ in range(min(given.rounds, 3)):
+    rounds = min(given.rounds, 3)
+    origin = {"rounds": rounds, "commands": given.commands, "load": furnish.load()}
+    grown: dict[str, Any] = {"origin": origin, "backlog": {}, "ledger": {}}
+    for _ in range(rounds):
         for part, sizes, cost in (
             ("backlog", given.backlogs, growth.behind),
             ("ledger", given.records, growth.with_records),
@@ -113,6 +125,7 @@ async def measure(given: argparse.Namespace, folder: Path, node: PrivateNode) ->
             "titles": {name: EVERYONE[name].title for name in given.only},
             "yardstick": TIGHT.name,
             "rounds": await play_rounds(theatre, given),
+            "latency_load": furnish.load(),
             "latency": await play_latency(theatre, given),
             "growth": await play_growth(theatre, given) if given.growth else {},
         }

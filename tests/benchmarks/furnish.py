@@ -43,8 +43,13 @@ def machine(rabbitmq: str) -> dict[str, str | float | None]:
         "python": platform.python_version(),
         "rabbitmq": rabbitmq,
         "nginx": nginx_version(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load(),
     }
+
+
+def load() -> float:
+    """Return how many programs wanted to run in the last minute: what else the machine was busy with."""
+    return round(os.getloadavg()[0], 1)
 
 
 def _cpu() -> str:

@@ -1,10 +1,11 @@
 """The results as tables and a picture, and their place in the documentation."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from benchmarks.picture import Bar, drawn
-from benchmarks.summary import Row, middles, rows
+from benchmarks.summary import Row, rows
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PICTURE = "performance.svg"
@@ -58,6 +59,8 @@ def rendered(results: Mapping[str, Any]) -> str:
         said += remarks(found, results)
         silent = sorted(name for name, played in rounds.items() if not played)
         said.append(f"Could not be measured: {', '.join(silent)}." if silent else "")
+    if results["latency"]:
+        said.append(f"Latency: {_rounds_heard(results)}; the load before them was {results['latency_load']:.1f}.")
     said += growth(results.get("growth") or {})
     return "\n\n".join(each for each in said if each)
 
@@ -72,6 +75,13 @@ def _origin(results: Mapping[str, Any]) -> tuple[str, ...]:
         "the median of its rounds."
     )
     return measured, f"Contenders: {shown}."
+
+
+def _rounds_heard(results: Mapping[str, Any]) -> str:
+    most = max(len(heard["rounds"]) for heard in results["latency"].values())
+    replies = max(each["replies"] for heard in results["latency"].values() for each in heard["rounds"])
+    lost = sum(heard["lost"] for heard in results["latency"].values())
+    return f"{most} rounds of {replies:,} commands, {lost} of all without a reply"
 
 
 def remarks(found: Sequence[Row], results: Mapping[str, Any]) -> list[str]:
@@ -95,16 +105,26 @@ def growth(grown: Mapping[str, Any]) -> list[str]:
     """Return the tables of growth, as far as it was measured."""
     parts = {"backlog": "commands waiting", "ledger": "records in the ledger"}
     said = []
+    if origin := grown.get("origin"):
+        rounds, commands, load = origin["rounds"], origin["commands"], origin["load"]
+        said.append(
+            f"**Growth of callmq:** {rounds} rounds of {commands:,} commands, load before the start {load:.1f}."
+        )
     for part, what in parts.items():
         if grown.get(part):
-            lines = [(f"{int(size):,}", f"{cost:,.0f} µs") for size, cost in middles(grown[part]).items()]
-            said.append(table((what, "CPU a command"), lines))
+            lines = [(f"{int(size):,}", f"{median(each):,.0f} µs", span(each)) for size, each in grown[part].items()]
+            said.append(table((what, "CPU a command", "from, to"), lines))
     if grown.get("long_run"):
         each = ", ".join(f"{cost:,.0f}" for cost in grown["long_run"]["cpu_us"])
         said.append(
             f"One run of {grown['long_run']['commands']:,} commands, CPU microseconds a command by fifths: {each}."
         )
     return said
+
+
+def span(values: Sequence[float]) -> str:
+    """Return the least and the most."""
+    return f"{min(values):,.0f}, {max(values):,.0f} µs"
 
 
 def pictured(results: Mapping[str, Any]) -> str:

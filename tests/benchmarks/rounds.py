@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shutil
 import subprocess
 import tempfile
 import time
@@ -68,6 +69,7 @@ async def staged(theatre: Theatre, contender: Contender, delay: int) -> AsyncIte
             yield stage, settings
     finally:
         await asyncio.to_thread(theatre.administration.delete_vhost, url)
+        await asyncio.to_thread(shutil.rmtree, folder)  # a ledger may have gigabytes
 
 
 def declare(contender: Contender, settings: dict[str, str]) -> None:

@@ -64,6 +64,9 @@ def _column(played: Mapping[str, Mapping[str, Any]], column: str) -> dict[int, A
     return {int(number): figures[column] for number, figures in played.items()}
 
 
-def middles(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Return the median of each."""
-    return {name: found for name, each in values.items() if (found := median(each)) is not None}
+def paced(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the medians of the rounds' percentiles, how many got no reply, and the rounds themselves."""
+    middle = {
+        column: median([each[column] for each in rounds if each[column] is not None]) for column in ("p50_ms", "p99_ms")
+    }
+    return {**middle, "lost": sum(each["lost"] for each in rounds), "rounds": list(rounds)}

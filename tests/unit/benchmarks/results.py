@@ -44,11 +44,13 @@ def results() -> dict[str, Any]:
         "titles": {"tight": "a tight loop", "callmq": "callmq: with all", "other": "<another> & more"},
         "yardstick": "tight",
         "rounds": {"0": {"tight": tight, "callmq": own, "other": other, "absent": {}}, "50": {"tight": tight}},
+        "latency_load": 2.0,
         "latency": {
-            "callmq": {"p50_ms": 4.25, "p99_ms": 15.5, "replies": 100, "lost": 0},
-            "other": {"p50_ms": None, "p99_ms": None, "replies": 0, "lost": 100},
+            "callmq": {"p50_ms": 4.25, "p99_ms": 15.5, "lost": 0, "rounds": [{"replies": 100}, {"replies": 100}]},
+            "other": {"p50_ms": None, "p99_ms": None, "lost": 200, "rounds": [{"replies": 0}, {"replies": 0}]},
         },
         "growth": {
+            "origin": {"rounds": 3, "commands": 1000, "load": 3.5},
             "backlog": {"1000": [700.0, 720.0, 900.0]},
             "ledger": {"0": [600.0], "10000000": [650.0]},
             "long_run": {"commands": 5000, "cpu_us": [700.2, 701.0]},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.report import BEGIN, END, NoMarkersError, pictured, rendered, table, written
-from benchmarks.summary import middles, rows
+from benchmarks.summary import paced, rows
 from unit.benchmarks.results import results
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -28,8 +28,9 @@ def test_without_the_yardstick_there_is_no_ratio() -> None:
     assert [row.ratio for row in rows(rounds, "tight")] == [None]
 
 
-def test_the_middle_of_each() -> None:
-    assert middles({"a": [3, 1, 2], "b": []}) == {"a": 2}
+def test_latency_is_the_middle_of_its_rounds() -> None:
+    rounds = [{"p50_ms": p50, "p99_ms": p99, "replies": 9, "lost": 1} for p50, p99 in ((4, 90), (30, 20), (5, None))]
+    assert paced(rounds) == {"p50_ms": 5, "p99_ms": 55, "lost": 3, "rounds": rounds}
 
 
 def test_a_table_is_markdown() -> None:
@@ -50,8 +51,10 @@ def test_the_page_has_every_figure() -> None:
         "a command: callmq 0.50.",
         "other: 3 replies did not say succeeded, 4 commands were left.",
         "Could not be measured: absent.",
-        "| 1,000 | 720 µs |",
-        "| 10,000,000 | 650 µs |",
+        "Latency: 2 rounds of 100 commands, 200 of all without a reply; the load before them was 2.0.",
+        "**Growth of callmq:** 3 rounds of 1,000 commands, load before the start 3.5.",
+        "| 1,000 | 720 µs | 700, 900 µs |",
+        "| 10,000,000 | 650 µs | 650, 650 µs |",
         "One run of 5,000 commands, CPU microseconds a command by fifths: 700, 701.",
     ):
         assert said in page, said
