@@ -149,6 +149,7 @@ class RedisServer:
             raise LedgerUnusableError(
                 f"The ledger {self.where} may drop records when memory is short: set maxmemory-policy to noeviction."
             )
+        secret: Any
         known, secret = await self._client.hmget(scripts.META, "version", "secret")
         version = int(known or 0)
         if version > scripts.VERSION:
