@@ -71,10 +71,8 @@ async def measure(name: str, ledger: Ledger, server: Server | None) -> None:
     await asyncio.gather(*(work(PAIRS) for _ in range(IN_FLIGHT)))
     wall, here, there = time.perf_counter() - start, time.process_time() - here, cpu_of(server) - there
     pairs = PAIRS - first - 1
-    print(
-        f"{name:34} {1e6 * here / pairs:8.0f} {1e6 * there / pairs:8.0f} {pairs / wall:10.0f} {1e3 * alone / ALONE:10.2f}",
-        flush=True,
-    )
+    figures = f"{1e6 * here / pairs:8.0f} {1e6 * there / pairs:8.0f} {pairs / wall:10.0f} {1e3 * alone / ALONE:10.2f}"
+    print(f"{name:34} {figures}", flush=True)
     await ledger.close()
 
 
@@ -87,7 +85,9 @@ def running(server: Server) -> Iterator[Server]:
 
 
 async def main(folder: str, chosen: list[str]) -> None:
-    print(f"{'reserve and complete, 50 in flight':34} {'CPU us':>8} {'store us':>8} {'per second':>10} {'alone, ms':>10}")
+    print(
+        f"{'reserve and complete, 50 in flight':34} {'CPU us':>8} {'store us':>8} {'per second':>10} {'alone, ms':>10}"
+    )
     if not chosen or "memory" in chosen:
         await measure("memory", MemoryLedger(), None)
     if not chosen or "sqlite" in chosen:
