@@ -108,6 +108,19 @@ async def test_no_question_reads_the_whole_table(ledger: PostgresLedger, stateme
     assert "Seq Scan on callmq_records" not in plan
 
 
+async def test_the_rights_that_the_manual_names_are_enough(connect, postgres: PostgresServer, database: str):
+    await connect().secret()
+    role = f"{database}_worker"
+    postgres.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    postgres.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON callmq_ledger, callmq_records TO {role}", database)
+    ledger = connect(postgres.url(database).replace("//callmq:", f"//{role}:"))
+    await ledger.transact(*closed(1))
+    assert await ledger.losable() == ()
+    assert await ledger.purge(-1e9, 1) == 1
+    assert await ledger.owed(1) == await ledger.unknowns(1) == []
+    postgres.run(f"DROP OWNED BY {role}; DROP ROLE {role}", database)
+
+
 # Durability
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -172,6 +174,27 @@ async def test_a_user_without_rights(connect, redis_server: RedisServer):
     with pytest.raises(LedgerAwayError, match=r"refuses this user.*its rights"):
         await connect(redis_server.url().replace("//:", "//weak:")).secret()
     redis_server.ask("ACL", "DELUSER", "weak")
+
+
+async def test_the_rights_that_the_manual_names_are_enough(connect, redis_server: RedisServer):
+    manual = (Path(__file__).parents[2] / "docs" / "ledgers.md").read_text()
+    rights = re.search(r"user needs `(~callmq:.*?)`", manual)[1].split()
+    redis_server.ask("ACL", "SETUSER", "worker", "on", f">{PASSWORD}", *rights)
+    ledger = connect(redis_server.url().replace("//:", "//worker:"))
+    await ended(ledger, "order-1", unknown=True)
+    assert len(await ledger.unknowns(1)) == 1
+    assert await ledger.owed(1) == []
+    assert await ledger.purge(0, 1) == 0
+    assert await ledger.losable() == []
+    redis_server.ask("ACL", "DELUSER", "worker")
+
+
+async def test_a_user_who_may_run_scripts_and_not_their_commands(connect, redis_server: RedisServer):
+    await connect().secret()
+    redis_server.ask("ACL", "SETUSER", "half", "on", f">{PASSWORD}", "~*", "+info", "+hmget", "+@scripting")
+    with pytest.raises(LedgerAwayError, match=r"refuses this user.*its rights"):
+        await connect(redis_server.url().replace("//:", "//half:")).secret()
+    redis_server.ask("ACL", "DELUSER", "half")
 
 
 @pytest.mark.parametrize("url", [f"redis://me:{PASSWORD}@host:port/0", f"redis://me:{PASSWORD}@host:1/0?db=x"])

@@ -37,6 +37,7 @@ _MEANING: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str],
     ),
 )
 _ANSWERS: Final = {
+    "The": _RIGHTS,  # user executing the script can't run this command
     "MISCONF": "can't write its file: free space on the server's disk, and look at its log",
     "NOREPLICAS": _READ_ONLY,
     "BUSY": "is busy with somebody's script: end it with SCRIPT KILL",
