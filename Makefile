@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test bench bench-decode fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -59,6 +59,9 @@ bench: setup ## measure callmq beside what one would pick instead; ARGS="--write
 
 bench-decode: setup ## measure: CPU microseconds of decode, bodies a second of callmq validate
 	@$(PYTHON) tests/benchmarks/decode.py
+
+bench-ledger: stores ## measure each ledger: CPU microseconds and pairs a second of reserve and complete; one of them in ARGS=postgres
+	@PYTHONPATH=deploy:tests $(PYTHON) tests/benchmarks/ledger.py $(ARGS)
 
 fuzz: setup ## feed the decoder with bytes that atheris invents, for SECONDS=60
 	@$(PYTHON) -c "import atheris" 2>/dev/null || .venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes \

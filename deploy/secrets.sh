@@ -15,4 +15,5 @@ if [ ! -s amqp_url ] || [ ! -s rabbitmq_user.conf ]; then
 fi
 [ -s api_token ] || { random; echo; } >api_token
 [ -s postgres_password ] || { random; echo; } >postgres_password
+[ -s ledger_url ] || printf 'postgresql://callmq:%s@postgres/callmq\n' "$(cat postgres_password)" >ledger_url
 echo "secrets: deploy/secrets is complete." >&2

@@ -131,6 +131,12 @@ class PostgresServer(Server):
         main = self.process.pid
         return [*map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split()), main]
 
+    def reload(self) -> None:
+        """Have it read its settings again, and return when new sessions see them."""
+        loaded = self.run("SELECT pg_conf_load_time()")
+        self.run("SELECT pg_reload_conf()")
+        assert wait_until(lambda: self.run("SELECT pg_conf_load_time()") != loaded, _PATIENCE, pause=0.02)
+
     def crash(self) -> None:
         """End it as a power cut would its processes: nothing is flushed, connections are cut."""
         self.end(signal.SIGQUIT)

@@ -1,19 +1,18 @@
 """Real worker processes, killed with -9 at the worst moments: nothing is lost and nobody is dialled twice."""
 
 import asyncio
-import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from callmq_contracts.examples import EXAMPLES
-from world import TOKEN, environment, until, world
+from processes import Processes, until_routed
+from world import TOKEN, until, world
 
 DIAL = EXAMPLES["dial"][0]
 
@@ -22,30 +21,6 @@ DIAL = EXAMPLES["dial"][0]
 async def w(amqp_url, tmp_path):
     async with world(amqp_url, tmp_path / "l.db") as w:
         yield w
-
-
-class Processes:
-    """Worker processes of one test, ended by pid."""
-
-    def __init__(self, w, log) -> None:
-        self.w, self.log, self.running = w, log, []
-
-    def start(self, **more: str) -> subprocess.Popen:
-        told = {**os.environ, **environment(str(self.w.amqp_url), self.w.ledger, self.w.sandbox.url, **more)}
-        with self.log.open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", "callmq", "work"], env=told, stderr=log)
-        self.running.append(process)
-        return process
-
-    @contextlib.contextmanager
-    def all(self) -> Iterator["Processes"]:
-        try:
-            yield self
-        finally:
-            for process in self.running:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
 
 
 @pytest.fixture
@@ -126,13 +101,6 @@ async def test_no_credential_is_ever_written(w, workers, tmp_path):
         assert canary not in log
         assert canary not in str(w.replies) or canary == number
     assert log.count("\n") > 3
-
-
-async def until_routed(w, key, body=DIAL):
-    """Publish as soon as a worker has made the topology."""
-    async with asyncio.timeout(30):
-        while not (await w.client.send(body, key=key)).ok:
-            await asyncio.sleep(0.05)
 
 
 def test_wrong_settings_are_named_all_at_once_and_nothing_starts(tmp_path):

@@ -13,9 +13,11 @@ from callmq_worker.adapters.postgres import PostgresLedger
 from callmq_worker.adapters.redis import RedisLedger
 from callmq_worker.adapters.sqlite import SqliteLedger
 from intents import Time
+from needs import missing
+from stores import RedisServer, find_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from callmq_worker.ports import Ledger
@@ -139,3 +141,47 @@ async def connect(path: Path) -> AsyncIterator[Callable[..., SqliteLedger]]:
     yield connected
     for ledger in opened:
         await ledger.close()
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Callable[[Any], Any]]:
+    """Lend a hand that closes what it is given at the end."""
+    ledgers: list[Ledger] = []
+
+    def keep(ledger: Ledger) -> Ledger:
+        ledgers.append(ledger)
+        return ledger
+
+    yield keep
+    for ledger in ledgers:
+        await ledger.close()
+
+
+@pytest.fixture
+def told(redis_server: RedisServer) -> Iterator[Callable[[str, str], None]]:
+    """Lend the way to change a setting of the session's server; all are set back."""
+    before: dict[str, str] = {}
+
+    def tell(name: str, value: str) -> None:
+        before.setdefault(name, redis_server.ask("CONFIG", "GET", name)[name.encode()].decode())
+        redis_server.ask("CONFIG", "SET", name, value)
+
+    yield tell
+    for name, value in before.items():
+        redis_server.ask("CONFIG", "SET", name, value)
+
+
+@pytest.fixture
+def own() -> Iterator[Callable[..., RedisServer]]:
+    """Lend servers with other settings."""
+    if find_redis() is None:
+        missing("redis-server (make stores installs it)")
+    servers: list[RedisServer] = []
+
+    def started(**settings: str) -> RedisServer:
+        servers.append(RedisServer(**settings))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.remove()

@@ -65,6 +65,8 @@ def test_the_defaults_of_the_description():
 
 CASES = [
     ("CALLMQ_LEDGER_URL", "sqlite:///x.db", "ledger_url", "sqlite:///x.db", "mysql://x"),
+    ("CALLMQ_LEDGER_URL", "postgresql://h/d", "ledger_url", "postgresql://h/d", "sqlite:x.db"),
+    ("CALLMQ_LEDGER_URL", "redis://h/0", "ledger_url", "redis://h/0", "memcached://h"),
     ("CALLMQ_PREFIX", "shop_1-a", "prefix", "shop_1-a", "a.b"),
     ("CALLMQ_CONCURRENCY", "7", "concurrency", 7, "1.5"),
     ("CALLMQ_HTTP_DEADLINE", "10s", "http_deadline", 10.0, "0"),

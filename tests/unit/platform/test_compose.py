@@ -63,6 +63,15 @@ def test_postgres_is_there_only_when_asked_for() -> None:
     assert [name for name, each in SERVICES.items() if "profiles" in each] == ["postgres"]
 
 
+def test_the_ledger_can_be_in_postgres() -> None:
+    more = yaml.safe_load((DEPLOY / "compose.postgres.yaml").read_text())
+    assert set(more) == {"services"}
+    worker = more["services"]["worker"]
+    assert worker["environment"] == {"CALLMQ_LEDGER_URL_FILE": "/run/secrets/ledger_url"}
+    assert set(worker["secrets"]) == {*SERVICES["worker"]["secrets"], "ledger_url"} <= set(COMPOSE["secrets"])
+    assert set(worker["depends_on"]) <= set(SERVICES)
+
+
 def test_secrets_are_made_once_and_agree(tmp_path: Path) -> None:
     shutil.copy(DEPLOY / "secrets.sh", tmp_path)
     folder = tmp_path / "secrets"
@@ -79,5 +88,6 @@ def test_secrets_are_made_once_and_agree(tmp_path: Path) -> None:
     password = re.search(r"default_pass = ([0-9a-f]{48})\n", made["rabbitmq_user.conf"])
     assert password
     assert made["amqp_url"] == f"amqp://callmq:{password[1]}@rabbitmq:5672/\n"
+    assert made["ledger_url"] == f"postgresql://callmq:{made['postgres_password'].strip()}@postgres/callmq\n"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert make() == made

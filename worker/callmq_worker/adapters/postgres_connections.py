@@ -1,6 +1,7 @@
 """A few connections to one PostgreSQL database: opened when needed, checked, bounded in time; failures told apart."""
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
@@ -81,7 +82,7 @@ class Connections:
     async def use(self, work: Callable[[Connection], Awaitable[V]]) -> V:
         """Run ``work`` on a connection. Raises `LedgerAwayError` and `UnfitError`."""
         async with self._room:
-            connection = self._idle()
+            connection = await self._idle()
             if connection is None:
                 connection = await self._told(self._open())
             try:
@@ -97,13 +98,12 @@ class Connections:
         while self._free:
             await _end(self._free.pop())
 
-    def _idle(self) -> Connection | None:
+    async def _idle(self) -> Connection | None:
         while self._free:
             connection = self._free.pop()
-            with suppress(psycopg.Error):
-                connection.pgconn.consume_input()  # notices, without asking, that the server hung up
-                if not connection.closed:
-                    return connection
+            if not connection.closed and _silent(connection):
+                return connection
+            await _end(connection)
         return None
 
     async def _open(self) -> Connection:
@@ -190,6 +190,13 @@ async def _abandon(task: "asyncio.Future[Any]") -> None:
     await asyncio.wait({task}, timeout=_LAST_WORDS)
     if task.done() and not task.cancelled():
         task.exception()  # it was seen
+
+
+def _silent(connection: Connection) -> bool:
+    """Whether the server has said nothing unasked: what it says then is nearly always its goodbye."""
+    heard = select.poll()
+    heard.register(connection.fileno(), select.POLLIN)
+    return not heard.poll(0)
 
 
 async def _end(connection: Connection) -> None:

@@ -37,6 +37,7 @@ _MEANING: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str],
     ),
 )
 _ANSWERS: Final = {
+    "The": _RIGHTS,  # user executing the script can't run this command
     "MISCONF": "can't write its file: free space on the server's disk, and look at its log",
     "NOREPLICAS": _READ_ONLY,
     "BUSY": "is busy with somebody's script: end it with SCRIPT KILL",
@@ -68,7 +69,8 @@ class RedisServer:
     async def run(self, script: str, keys: Sequence[str], *words: str | bytes | int) -> Any:
         """Return a script's answer. Raises `LedgerAwayError` and `UnfitError`."""
         await self._look()
-        answer = await self._told(self._evaluate(script, [scripts.META, *keys], [self.secret, *words]))
+        asked = self._read if script == scripts.READ else self._evaluate
+        answer = await self._told(asked(script, [scripts.META, *keys], [self.secret, *words]))
         if answer == b"":
             raise LedgerAwayError(
                 f"The ledger {self.where} was emptied or replaced while in use: put it back as it was, "
@@ -107,6 +109,16 @@ class RedisServer:
         """Say that a record can't be read."""
         return LedgerAwayError(f"The ledger {self.where} holds a record that can't be read: restore a copy.")
 
+    async def _read(self, script: str, keys: Sequence[str], words: Sequence[str | bytes | int]) -> Any:
+        """Ask again where the connection was lost: the client does not notice that a server hung up while idle."""
+        try:
+            return await self._evaluate(script, keys, words)
+        except errors.ConnectionError as error:
+            if type(error) is not errors.ConnectionError:  # an answer, such as a wrong password
+                raise
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+            return await self._evaluate(script, keys, words)
+
     async def _evaluate(self, script: str, keys: Sequence[str], words: Sequence[str | bytes | int]) -> Any:
         digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
@@ -138,7 +150,9 @@ class RedisServer:
             raise LedgerUnusableError(
                 f"The ledger {self.where} may drop records when memory is short: set maxmemory-policy to noeviction."
             )
-        version = int(await self._client.hget(scripts.META, "version") or 0)
+        secret: Any
+        known, secret = await self._client.hmget(scripts.META, "version", "secret")
+        version = int(known or 0)
         if version > scripts.VERSION:
             raise LedgerUnusableError(
                 f"The ledger {self.where} was made by a newer callmq (schema {version}, this one knows "
@@ -146,9 +160,9 @@ class RedisServer:
             )
         if version < scripts.VERSION and not self._make:
             raise LedgerAbsentError(f"The ledger {self.where} is not there yet, or an older one: start a worker.")
-        secret = await self._evaluate(
-            scripts.PREPARE, [scripts.META], [scripts.VERSION, secrets.token_bytes(_SECRET_BYTES)]
-        )
+        if version < scripts.VERSION:
+            fresh = secrets.token_bytes(_SECRET_BYTES)
+            secret = await self._evaluate(scripts.PREPARE, [scripts.META], [scripts.VERSION, fresh])
         self.secret = self.secret or secret
 
     async def _synced(self) -> str | None:

@@ -1,8 +1,10 @@
 """The tables of a SQLite ledger: made once, brought up to date, refused where they are not ours."""
 
+import itertools
 import os
 import secrets
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -75,23 +77,26 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep the file as it is, before its tables change, beside it: whole, synced, and under no name that is taken."""
-    for name in (f"{path}.v{version}", *(f"{path}.v{version}.{number}" for number in range(1, 100))):
-        copy = Path(name)
-        if copy.exists():
-            continue
-        unfinished = Path(f"{name}.unfinished.{os.getpid()}")
-        unfinished.unlink(missing_ok=True)
-        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        connection.execute("VACUUM INTO ?", (str(unfinished),))  # an empty file is taken, with its mode
-        for synced in (unfinished, path.parent):
-            descriptor = os.open(synced, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        unfinished.rename(copy)
-        return
-    raise LedgerUnusableError(f"The ledger {path} has 100 copies of its old version beside it: move them away.")
+    unfinished = Path(f"{path}.unfinished-{secrets.token_hex(8)}")
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        connection.execute("VACUUM INTO ?", (str(unfinished),))  # which keeps the mode of an empty file
+        _sync(unfinished)
+        for number in itertools.count():
+            with suppress(FileExistsError):
+                os.link(unfinished, f"{path}.v{version}" + (f".{number}" if number else ""))
+                break
+    finally:
+        unfinished.unlink()
+    _sync(path.parent)
+
+
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
