@@ -128,6 +128,9 @@ STRICTER = (
     ),
 )
 
+UNHELD = "numbers that no double holds as they are written"
+"""Refused before any model looks, since the endpoint would get another number (see ``literals.py``)."""
+
 _ASCII = "".join(map(chr, range(128)))
 _URI = jsonschema_rs.Draft202012Validator({"type": "string", "format": "uri"}, validate_formats=True)
 _BRACKETS = re.compile(r"((?:https?|wss?)://(?:[^/?#]*@)?)\[[^]/?#]+\]", re.IGNORECASE)
