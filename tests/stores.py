@@ -60,8 +60,10 @@ class Server:
         log = self.folder / "log"
         self.process = launch(self.command(), self.folder, {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, log)
         ready = wait_until(lambda: self.process.poll() is not None or self.answers(), _PATIENCE, pause=0.02)
-        assert ready, f"the server did not start:\n{log.read_text()[-2000:]}"
-        assert self.process.poll() is None, f"the server ended:\n{log.read_text()[-2000:]}"
+        if not ready or self.process.poll() is not None:
+            said = log.read_text()[-2000:]
+            self.remove()
+            raise AssertionError(f"the server did not start:\n{said}")
 
     def end(self, how: signal.Signals) -> None:
         if self.process is not None:

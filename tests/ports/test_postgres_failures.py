@@ -208,6 +208,24 @@ async def test_missing_tables_say_so(ledger: PostgresLedger, postgres: PostgresS
     assert await ledger.transact(*closed(2)) == 2
 
 
+async def test_a_database_that_was_emptied_or_replaced_is_noticed(
+    ledger: PostgresLedger, connect, postgres: PostgresServer, database: str
+):
+    postgres.run("ALTER TABLE callmq_ledger RENAME TO l; ALTER TABLE callmq_records RENAME TO r", database)
+    with pytest.raises(LedgerAwayError, match="does not have the tables"):
+        await ledger.transact(*closed(1))
+    with pytest.raises(LedgerAwayError, match="emptied or replaced while in use"):
+        await ledger.transact(*closed(1))
+    assert postgres.run("SELECT to_regclass('callmq_ledger')", database) == [(None,)]  # nor is a new one made
+    postgres.run("ALTER TABLE l RENAME TO callmq_ledger; ALTER TABLE r RENAME TO callmq_records", database)
+    assert (await ledger.look(closed(1)[0])).key == "order-1"
+    postgres.run("UPDATE callmq_ledger SET secret = 'another'", database)
+    end_sessions(postgres, database)
+    with pytest.raises(LedgerAwayError, match="emptied or replaced while in use"):
+        await ledger.transact(*closed(1))
+    await connect().secret()  # whoever starts anew goes on with what is there
+
+
 # Users and rights
 
 

@@ -185,3 +185,24 @@ async def test_a_server_that_was_emptied_is_noticed(ledger: RedisLedger, connect
     assert await connect().transact(*closed(1)) == 1  # whoever starts anew goes on with what is there
     with pytest.raises(LedgerAwayError, match="emptied or replaced while in use"):
         await ledger.transact(*closed(1))
+
+
+async def test_a_server_that_came_back_without_its_file_is_noticed(connect, own):
+    server = own()
+    ledger = connect(server.url())
+    await ledger.transact(*closed(1))
+    server.crash()
+    kept = server.folder / "appendonlydir"
+    kept.rename(server.folder / "aside")
+    with pytest.raises(LedgerAwayError, match="can't be reached"):
+        await ledger.look(closed(1)[0])
+    server.start()
+    for _ in range(2):
+        with pytest.raises(LedgerAwayError, match="emptied or replaced while in use"):
+            await ledger.transact(*closed(1))
+    assert server.ask("DBSIZE") == 0  # nor is a new one made
+    server.crash()
+    shutil.rmtree(kept)
+    (server.folder / "aside").rename(kept)
+    server.start()
+    assert (await ledger.look(closed(1)[0])).key == "order-1"

@@ -77,6 +77,7 @@ class Connections:
         self._make = make
         self._url, self.where = _read(url, patience)
         self._free: list[Connection] = []
+        self._closed = False
         self._room = asyncio.Semaphore(_MOST)
 
     async def use(self, work: Callable[[Connection], Awaitable[V]]) -> V:
@@ -90,11 +91,15 @@ class Connections:
             except BaseException:
                 await _end(connection)
                 raise
-            self._free.append(connection)
+            if self._closed:
+                await _end(connection)
+            else:
+                self._free.append(connection)
             return found
 
     async def close(self) -> None:
-        """Close what is idle."""
+        """Close what is idle, and the others as they are given back."""
+        self._closed = True
         while self._free:
             await _end(self._free.pop())
 
@@ -119,14 +124,20 @@ class Connections:
         return connection
 
     async def _prepare(self, connection: Connection) -> None:
-        version, self.secret = await bounded(look(connection, self.where), self._patience)
+        version, secret = await bounded(look(connection, self.where), self._patience)
+        if self.secret not in (b"", secret):
+            raise LedgerAwayError(
+                f"The ledger {self.where} was emptied or replaced while in use: put it back as it was, "
+                "or restart every worker to go on with what is there now."
+            )
         if version < VERSION and not self._make:
             raise LedgerAbsentError(
                 f"The ledger {self.where} has no tables yet, or older ones: start a worker, which mends that."
             )
         if version < VERSION:
             await bounded(upgrade(connection, self.where), _MIGRATION)
-            _, self.secret = await bounded(look(connection, self.where), self._patience)
+            _, secret = await bounded(look(connection, self.where), self._patience)
+        self.secret = secret
 
     async def _check(self, connection: Connection) -> None:
         await connection.execute(_SESSION)

@@ -160,7 +160,7 @@ class RedisServer:
             )
         if version < scripts.VERSION and not self._make:
             raise LedgerAbsentError(f"The ledger {self.where} is not there yet, or an older one: start a worker.")
-        if version < scripts.VERSION:
+        if version < scripts.VERSION and not self.secret:  # else it was there, and `run` says that it is not
             fresh = secrets.token_bytes(_SECRET_BYTES)
             secret = await self._evaluate(scripts.PREPARE, [scripts.META], [scripts.VERSION, fresh])
         self.secret = self.secret or secret
