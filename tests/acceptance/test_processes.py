@@ -1,12 +1,14 @@
 """``callmq work --processes``: real processes under one parent, which outlive each other and end together."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -131,7 +133,46 @@ async def test_without_its_parent_none_goes_on(w, several):
     pids = parent.children()
     parent.process.kill()
     parent.process.wait()
+    await gone(pids)
+
+
+async def gone(pids: list[int]) -> None:
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+async def test_a_parent_that_dies_with_unread_reports_leaves_no_orphans(w, several):
+    parent = several(2)
+    await parent.ready()
+    pids = parent.children()
+    parent.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(1.5)  # some reports long
+    parent.process.kill()
+    parent.process.wait()
+    await gone(pids)
+
+
+@pytest.mark.parametrize("how", ["the whole group is told", "the parent dies"])
+async def test_a_drain_is_not_cut_short_by_a_second_reason(w, several, how):
+    w.sandbox.arm("hang", match={"key": "k1"}, acts=True)
+    parent = several(2, CALLMQ_HTTP_DEADLINE="20", CALLMQ_LEASE="25", CALLMQ_GRACE="30")
+    await parent.ready()
+    assert (await w.client.send(DIAL, key="k1")).ok
+    await w.sandbox.holding(1)
+    parent.process.terminate()
+    await until(lambda: len(parent.children()) == 1)
+    pids = parent.children()
+    if how == "the parent dies":
+        parent.process.kill()
+        parent.process.wait()
+    else:
+        os.kill(pids[0], signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    w.sandbox.release()
+    assert (await w.reply("k1"))["outcome"] == "succeeded"
+    await gone(pids)
+    assert "stopping at once" not in parent.log.read_text()
+    if how != "the parent dies":
+        assert await asyncio.to_thread(parent.process.wait, 20) == 0
 
 
 async def test_a_process_that_can_not_start_leaves_the_parent_alive_and_not_ready(w, several, tmp_path):
@@ -147,12 +188,77 @@ async def test_one_that_hangs_is_killed_and_replaced(caplog):
     running = asyncio.create_task(hanging.run())
     await until(lambda: hanging.metrics()[-1].samples and restarts(hanging) >= 1, running)
     hanging.stop()
-    assert await running == 1
+    assert await running == 0  # it had not begun anything
     assert "process says nothing, killed" in caplog.text
 
 
 def restarts(processes: Processes) -> float:
     return next(m for m in processes.metrics() if m.name == "callmq_process_restarts_total").samples[0].value
+
+
+REPORTING = """
+import os, sys, time
+while True:
+    os.write(int(sys.argv[-1]), b'{"ready": true, "failing": {}, "metrics": []}\\n')
+    time.sleep(0.1)
+"""
+SILENCED = """
+import os, sys, time
+os.write(int(sys.argv[-1]), b'{"ready": true, "failing": {}, "metrics": []}\\n')
+os.close(int(sys.argv[-1]))
+time.sleep(600)
+"""
+MISCONFIGURED = """
+import os, sys
+os.write(int(sys.argv[-1]), b'{"ready": true, "failing": {}, "metrics": []}\\n')
+sys.exit(2)
+"""
+
+
+@contextlib.asynccontextmanager
+async def kept(script: str, count: int = 1, python: str = sys.executable, silence: float = 60.0):
+    """Keep processes that run a script; yield their parent's part and its task."""
+    processes = Processes(count, (python, "-c", script), os.environ, 1.0, silence=silence)
+    running = asyncio.create_task(processes.run())
+    try:
+        yield processes, running
+    finally:
+        processes.stop()
+        await running
+
+
+async def test_a_parent_that_could_not_run_for_a_while_kills_nobody():
+    async with kept(REPORTING, silence=0.8) as (processes, running):
+        await until(lambda: processes.readiness()[0], running)
+        time.sleep(1.5)  # the loop stands still, as in a stopped process
+        await asyncio.sleep(1.5)
+        assert (restarts(processes), processes.readiness()) == (0, (True, {}))
+
+
+async def test_one_that_stopped_reporting_is_not_ready_and_is_replaced():
+    async with kept(SILENCED, silence=0.3) as (processes, running):
+        await until(lambda: processes.metrics()[-1].samples and restarts(processes) >= 1, running)
+
+
+async def test_wrong_settings_of_one_that_worked_before_do_not_end_the_others():
+    async with kept(MISCONFIGURED) as (processes, running):
+        await until(lambda: processes.metrics()[-1].samples and restarts(processes) >= 1, running)
+        assert not running.done()
+
+
+async def test_one_that_can_not_be_started_does_not_end_the_others(tmp_path, caplog):
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    async with kept(REPORTING, 2, str(python)) as (processes, running):
+        await until(lambda: processes.readiness()[0], running)
+        first, second = (place.child.pid for place in processes._places)
+        python.unlink()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: "process can't be started" in caplog.text, running)
+        assert Path(f"/proc/{second}").exists()
+        python.symlink_to(sys.executable)
+        await until(lambda: processes.readiness()[0], running)
+        assert processes._places[1].child.pid == second
 
 
 async def test_wrong_settings_of_one_end_all():

@@ -7,23 +7,24 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import pytest
 
 from callmq_worker.adapters import names
 from callmq_worker.core.outcome import Answered, NotSent
-from endpoints import DONE, Endpoint, Gate, dispatching, full_backlog, order, serving
+from endpoints import DONE, Connection, Endpoint, Gate, dispatching, full_backlog, order, serving
 
 
 @pytest.fixture
 def resolver(monkeypatch):
     """Answer for the name ``endpoint.test`` in the system's stead, and count the questions."""
-    known: dict[str, list[int]] = {"ports": [], "asked": []}
+    known: dict[str, list] = {"ports": [], "asked": []}
     gate = threading.Event()
     gate.set()
 
     def getaddrinfo(host, port, **_):
-        known["asked"].append(port)
+        known["asked"].append(host)
         gate.wait(30)
         if not known["ports"]:
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
@@ -75,6 +76,46 @@ async def test_one_that_gives_up_leaves_the_answer_to_the_others(resolver):
         assert await impatient == NotSent("no answer in time")
         gate.set()
         assert await patient == Answered(200, DONE)
+
+
+async def test_a_thread_that_can_not_start_once_does_no_lasting_harm(resolver, monkeypatch):
+    known, _ = resolver
+    async with Endpoint(serving) as endpoint, dispatching("http://endpoint.test/x") as dispatcher:
+        known["ports"] = [endpoint.port]
+        with monkeypatch.context() as m:
+            m.setattr(names.threading.Thread, "start", no_thread)
+            assert isinstance(await dispatcher.dispatch(order(), Gate()), NotSent)
+        assert await dispatcher.dispatch(order(), Gate()) == Answered(200, DONE)
+
+
+def no_thread(_self):
+    raise RuntimeError("can't start new thread")
+
+
+async def test_the_name_that_was_configured_is_the_name_that_is_asked_for(resolver):
+    known, _ = resolver
+    async with dispatching("https://xn--fa-hia.test/x") as dispatcher:
+        await dispatcher.dispatch(order(), Gate())
+    assert known["asked"] == ["xn--fa-hia.test"]
+
+
+async def test_trailers_without_end_are_not_kept():
+    async def trailing(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        for _ in range(100):
+            await connection.send(b"x-trailer: %s\r\n" % (b"y" * 80) * 1000)
+        await connection.send(b"\r\n")
+
+    async with Endpoint(trailing) as endpoint, dispatching(endpoint.url) as dispatcher:
+        tracemalloc.start()
+        try:
+            answer = await dispatcher.dispatch(order(), Gate())
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert isinstance(answer, Answered)
+    assert peak < 5_000_000
 
 
 HANGING = """

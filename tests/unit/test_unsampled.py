@@ -97,6 +97,26 @@ def test_the_early_decision_is_the_samplers_own(ratio, based):
     assert 0 < len(told[0]) < 300
 
 
+class Agents(trace.Tracer):
+    """A tracer that is not the SDK's, as agents have them."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start_span(self, name, *_args, **_kwargs):
+        self.started.append(name)
+        return trace.INVALID_SPAN
+
+    start_as_current_span = start_span
+
+
+@pytest.mark.parametrize("headers", [{}, parent("00"), parent("01")], ids=["none", "00", "01"])
+def test_an_agents_own_tracer_sees_every_span(headers):
+    tracer = Agents()
+    carried(OtelObserver(tracer), headers)
+    assert tracer.started == ["step", "step"]
+
+
 @pytest.mark.parametrize("flags", ["00", "01"])
 def test_without_a_provider_the_context_passes_as_it_came(flags):
     observer = OtelObserver(trace.NoOpTracer())

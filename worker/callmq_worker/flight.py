@@ -128,8 +128,9 @@ class Flight:
             return await self._settle(situated)
         ticket = asyncio.Event()
         try:
-            if not self._order.enter(call_id, ticket):
-                await self._unless_recalled(ticket.wait())
+            if not self._order.enter(call_id, ticket) and not await self._unless_recalled(ticket.wait()):
+                await self._give_back(situated)  # an earlier one may still be on its way, whatever is resumed since
+                return "returned"
             return await self._settle(situated)
         finally:
             successor = self._order.leave(call_id, ticket)

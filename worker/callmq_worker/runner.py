@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from callmq_contracts.names import DIAL
@@ -115,11 +116,11 @@ class Runner:
         try:
             try:
                 while not self._over():
-                    if await self._mended(session) and await self._ledger_answers():
+                    if await self._mended(session, self._over) and await self._ledger_answers():
                         await self._consume(session)
             except BrokerAwayError as error:
                 self._session_lost = str(error)
-            landed = await self._shut() if self._stopping else self._drop()
+            landed = await self._shut(session) if self._stopping else self._drop()
         finally:
             self._consumers = []
             watching.cancel()
@@ -144,7 +145,19 @@ class Runner:
         self._session_lost = await session.lost()
         self._changed.set()
 
-    async def _mended(self, session: Session) -> bool:
+    async def _until_mending(self, session: Session | None, enough: Callable[[], bool]) -> None:
+        """Wait until ``enough`` says so, and mend the topology meanwhile: what is in flight may wait for that."""
+        try:
+            while session is not None and not enough():
+                await self._until(lambda: enough() or self._mend)
+                while (self._mend or self.condition.topology) and not enough():
+                    await self._mended(session, enough)
+        except BrokerAwayError as error:
+            self._session_lost = self._session_lost or str(error)
+        await self._until(enough)
+
+    async def _mended(self, session: Session, enough: Callable[[], bool]) -> bool:
+        """Declare what is missing. False: something can't be, and a while has passed or ``enough`` says so."""
         self._mend = False
         faults = await session.declare(self._course.layout)
         if faults != self.condition.topology:
@@ -152,7 +165,7 @@ class Runner:
                 LOG.error("topology incomplete", extra={"fields": {"fault": fault}})
         self.condition.topology = faults
         if faults:
-            await self._until(self._over, TOPOLOGY_PAUSE)
+            await self._until(enough, TOPOLOGY_PAUSE)
         return not faults
 
     async def _ledger_answers(self) -> bool:
@@ -184,12 +197,9 @@ class Runner:
         def enough() -> bool:
             return self._over() or self.flight.ledger_fault is not None or self._gates.shut
 
-        while not enough():
-            await self._until(lambda: enough() or self._mend)
-            while (self._mend or self.condition.topology) and not enough():
-                await self._mended(session)  # with the lanes open: what is in flight waits for the mended part
+        await self._until_mending(session, enough)
         if not self._over():
-            await self._shut()
+            await self._shut(session)
 
     async def _open(self, session: Session, lane: Lane, prefetch: int) -> None:
         def taken(delivery: Delivery) -> None:
@@ -212,19 +222,20 @@ class Runner:
             await self._open(session, lane, self._prefetch(lane) if lane.ordered else 1)
             await self._until(lambda: self._over() or self.flight.taken != before, PROBE_LOOK)
             if self.flight.taken == before and not self._over():
-                await self._shut()
-        await self._until(
+                await self._shut(session)
+        await self._until_mending(
+            session,
             lambda: (
                 self._over()
                 or self._gates.pauses != pauses
                 or not self._gates.shut
                 or self.flight.ledger_fault is not None
                 or not len(self.flight)
-            )
+            ),
         )
         resumed = not self._gates.shut and all(lane.ordered for lane, _ in self._consumers)
         if not self._over() and not resumed:
-            await self._shut()
+            await self._shut(session)
             await self._until(self._over, PROBE_LOOK if self._gates.shut else 0.0)
 
     def _prefetch(self, lane: Lane) -> int:
@@ -236,7 +247,7 @@ class Runner:
             return max(1, min(self.permits.dials, wanted))
         return course.concurrency
 
-    async def _shut(self) -> bool:
+    async def _shut(self, session: Session) -> bool:
         """Begin nothing more, settle what is in flight, put back the rest. False: the grace was too short.
 
         A lane that keeps order stays ours until its last request is settled: its consumer's end hands the lane to
@@ -246,23 +257,25 @@ class Runner:
         self.flight.recall()
         try:
             await asyncio.gather(*(consumer.stop() for lane, consumer in consumers if not lane.ordered))
-            landed = await self._landed()
+            landed = await self._landed(session)
             await asyncio.gather(*(consumer.close() for _, consumer in consumers))
         finally:
             self.flight.resume()
         return landed
 
-    async def _landed(self) -> bool:
+    async def _landed(self, session: Session | None = None) -> bool:
         """Wait for what is in flight: without an end while the worker goes on, for the grace when it stops."""
 
         def down() -> bool:
             return not len(self.flight)
 
-        await self._until(lambda: down() or self._over())
+        await self._until_mending(session, lambda: down() or self._over())
         if not self._stopping:
             return True
         LOG.info("stopping", extra={"fields": {"in_flight": len(self.flight)}})
-        await self._until(down, self._course.grace)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._course.grace):
+                await self._until_mending(session, down)
         if down():
             return True
         LOG.error("grace ended", extra={"fields": {"in_flight": len(self.flight)}})

@@ -203,3 +203,33 @@ async def test_the_ledger_away_means_nothing_is_sent_and_nothing_lost(w):
         assert (await w.reply("k1"))["outcome"] == "succeeded"
         await until(lambda: worker.runner.readiness()[0])
     assert w.acted("k1") == 1
+
+
+async def test_what_is_missing_is_mended_while_the_lanes_are_shut(w):
+    more = {"CALLMQ_HTTP_DEADLINE": "1.5", "CALLMQ_LEASE": "4", "CALLMQ_PROBE_INTERVAL": "1"}
+    async with w.working(**more) as worker:
+        await w.admin.queue_delete("callmq.unknown")
+        w.sandbox.arm("hang", match={"key": "lost"}, acts=True)
+        w.sandbox.arm("status", status=401, times=1, match={"key": "refused"})
+        assert (await w.client.send(DIAL, key="lost")).ok
+        await w.sandbox.holding(1)
+        assert (await w.client.send(DIAL, key="refused")).ok
+        await until(lambda: worker.gates.shut)
+        assert (await w.reply("lost"))["outcome"] == "unknown"
+        assert (await w.reply("refused"))["outcome"] == "succeeded"
+
+
+async def test_followers_wait_for_one_in_flight_when_only_the_publishing_connection_is_lost(w, node):
+    more = {"CALLMQ_HTTP_DEADLINE": "20", "CALLMQ_LEASE": "30"}
+    async with w.working(**more):
+        await w.client.send(DIAL, key="d")
+        call = {**EXAMPLES["calling.user_event"][0], "id": (await w.reply("d"))["call_id"]}
+        w.sandbox.arm("hang", match={"key": "a1"}, acts=True)
+        for key in ("a1", "a2", "a3"):
+            assert (await w.client.send(call, key=key, expires_at=int(time.time() * 1000) + 60_000)).ok
+        await w.sandbox.holding(1)
+        assert await asyncio.to_thread(close, node.administration, "callmq 0.1.0 publish") == 1
+        await asyncio.sleep(1.0)
+        assert [w.acted(key) for key in ("a2", "a3")] == [0, 0]
+        w.sandbox.release()
+        assert [(await w.reply(key))["outcome"] for key in ("a1", "a2", "a3")] == ["succeeded"] * 3

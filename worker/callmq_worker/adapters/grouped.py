@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -117,7 +118,7 @@ class GroupedLedger(Generic[R]):
         job = _Job(Wish(key, step))
         self._waiting.append(job)
         if self._serving is None:
-            self._serving = asyncio.create_task(self._serve(), name="callmq-ledger")
+            self._serving = asyncio.create_task(self._serve(), name="callmq-ledger", context=Context())
         verdict: T = await job.future
         return verdict
 

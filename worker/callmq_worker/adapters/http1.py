@@ -65,7 +65,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
 
     async def _connection(self, request: httpx.Request) -> Connection:
         url = request.url
-        origin = Origin(url.scheme, url.host, url.port or _PORTS[url.scheme])
+        origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
         if not request.extensions["fresh"]:
             kept = self._take(origin)
             if kept is not None:

@@ -170,8 +170,9 @@ class Connection(asyncio.Protocol):
             self._kept = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._headers.append((name, value))
+        """Keep a header; not a trailer, of which there could be any number."""
+        if not self._headed:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Hand over the head, unless it is an interim one."""

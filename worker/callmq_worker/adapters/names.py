@@ -23,9 +23,14 @@ class Names:
         asked = self._asked.get(name)
         if asked is None:
             loop = asyncio.get_running_loop()
-            asked = self._asked[name] = loop.create_future()
+            asked = loop.create_future()
+            asking = threading.Thread(target=_ask, args=(loop, asked, host, port), name="callmq-names", daemon=True)
+            try:
+                asking.start()
+            except RuntimeError as error:
+                raise OSError("no thread to ask for a name") from error
+            self._asked[name] = asked
             asked.add_done_callback(lambda found: self._answered(name, found))
-            threading.Thread(target=_ask, args=(loop, asked, host, port), name="callmq-names", daemon=True).start()
         return await asyncio.shield(asked)  # others wait for the same answer
 
     def _answered(self, name: tuple[str, int], found: "asyncio.Future[Found]") -> None:

@@ -27,6 +27,7 @@ _PROPAGATOR: Final = CompositePropagator([TraceContextTextMapPropagator(), W3CBa
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 # These look at nothing but the ids, so they can be asked before a step has its name and attributes.
 _EARLY: Final = (ParentBased, StaticSampler, TraceIdRatioBased)
+_NOBODYS: Final = (trace.ProxyTracer, trace.NoOpTracer)
 _KINDS: Final = {
     "consumer": SpanKind.CONSUMER,
     "producer": SpanKind.PRODUCER,
@@ -145,7 +146,8 @@ class OtelObserver:
         self.tracer = tracer or trace.get_tracer(SCOPE, schema_url=SCHEMA)
         self.mask = mask
         self._sampler = self.tracer.sampler if isinstance(self.tracer, Tracer) else None
-        self._early = self._sampler is None or isinstance(self._sampler, _EARLY)
+        # An agent's own tracer is neither: it sees each span.
+        self._early = isinstance(self.tracer, _NOBODYS) or isinstance(self._sampler, _EARLY)
 
     def span(
         self, kind: str, describe: Describe, parent: Mapping[str, str] | None = None

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from callmq_worker.adapters.reports import Report
 
 LOG: Final = logging.getLogger("callmq.processes")
 SILENCE: Final = 30.0  # seconds without a report after which a process is taken for hung
+STARTING: Final = 4  # times as long
+_QUIET: Final = 2
 STEADY: Final = 10.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
@@ -30,6 +34,7 @@ class Process:
     number: int
     child: asyncio.subprocess.Process | None = None
     report: Report | None = None
+    worked: bool = False  # it has reported, now or before
     starts: int = 0
     code: int | None = None
 
@@ -40,7 +45,8 @@ class Processes:
 
     ``grace`` in seconds: how long one may take for what is in flight once it was told to stop. A process that ends
     by itself is started again, after a pause that grows while it fails at once; the others go on. One that says
-    nothing for ``silence`` seconds is killed, and counts as ended: its deliveries go to the others.
+    nothing for ``silence`` seconds (four times that at its start) is killed, and counts as ended: its deliveries go to
+    the others.
     """
 
     count: int
@@ -65,10 +71,14 @@ class Processes:
         return 0 if all(place.code == 0 for place in self._places) else 1
 
     def stop(self) -> None:
-        """Let each process settle what it has and end; called again, stop them at once."""
+        """Let each process settle what it has and end; called again, stop them at once.
+
+        SIGTERM may reach a process twice, from us and from who signals the whole group, so it never means "at once".
+        """
+        again = self._stop.is_set()
         self._stop.set()
         for place in self._places:
-            _tell(place, signal.SIGTERM)
+            _tell(place, signal.SIGINT if again else signal.SIGTERM)
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Return whether all processes do their work, and what is in the way of which."""
@@ -96,38 +106,38 @@ class Processes:
         pause = FIRST_PAUSE
         while not self._stop.is_set():
             began = time.monotonic()
-            place.code = await self._live(place)
+            try:
+                place.code = await self._live(place)
+            except OSError as error:
+                place.code = 1
+                told = {"process": place.number, "reason": error.strerror}
+                LOG.error("process can't be started", extra={"fields": told})  # noqa: TRY400
             if self._stop.is_set():
                 return
-            if place.code == WRONG_SETTINGS:
+            if place.code == WRONG_SETTINGS and not place.worked:
                 self._wrong = True
                 self.stop()
                 return
             fields = {"process": place.number, "exit_code": place.code}
             LOG.error("process ended, another is started", extra={"fields": fields})
-            pause = FIRST_PAUSE if time.monotonic() - began > STEADY else min(LONGEST_PAUSE, 2 * pause)
+            if time.monotonic() - began > STEADY:
+                pause = FIRST_PAUSE
             try:
                 await asyncio.wait_for(self._stop.wait(), pause)
             except TimeoutError:
-                continue
+                pause = min(LONGEST_PAUSE, 2 * pause)
 
     async def _live(self, place: Process) -> int:
-        """Start a process and return its exit code once it has ended."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            words = (*self.command, "--report-to", str(theirs.fileno()))
-            # A session of its own: Ctrl-C in a terminal reaches the parent alone, which passes it on once.
-            place.child = await asyncio.create_subprocess_exec(
-                *words, env=dict(self.environment), pass_fds=(theirs.fileno(),), start_new_session=True
-            )
-        place.starts += 1
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE)
+        """Start a process and return its exit code once it has ended. Raises OSError where it can't be started."""
+        reader, writer = await self._start(place)
         listening = asyncio.create_task(self._listen(place, reader))
         ending = asyncio.create_task(self._end_in_time(place))
         try:
             if self._stop.is_set():
                 _tell(place, signal.SIGTERM)
-            return await place.child.wait()
+            assert place.child is not None  # noqa: S101 - it was started just now
+            code = await place.child.wait()
+            return 0 if code == -signal.SIGTERM and place.report is None else code  # nothing was begun
         finally:
             for task in (listening, ending):
                 task.cancel()
@@ -135,18 +145,37 @@ class Processes:
             writer.close()
             place.child = place.report = None
 
+    async def _start(self, place: Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                words = (*self.command, "--report-to", str(theirs.fileno()))
+                # A session of its own: Ctrl-C in a terminal reaches the parent alone, which passes it on once.
+                place.child = await asyncio.create_subprocess_exec(
+                    *words, env=dict(self.environment), pass_fds=(theirs.fileno(),), start_new_session=True
+                )
+        except BaseException:
+            ours.close()
+            raise
+        place.starts += 1
+        return await asyncio.open_connection(sock=ours, limit=_LINE)
+
     async def _listen(self, place: Process, reader: asyncio.StreamReader) -> None:
-        while True:
+        quiet = 0
+        while quiet < _QUIET:
             try:
-                async with asyncio.timeout(self.silence):
+                async with asyncio.timeout(self.silence / _QUIET * (1 if place.report else STARTING)):
                     line = await reader.readline()
             except TimeoutError:
-                LOG.error("process says nothing, killed", extra={"fields": {"process": place.number}})  # noqa: TRY400
-                _tell(place, signal.SIGKILL)
-                return
+                quiet += 1  # once is not enough: whoever stopped us as well wakes to a report and a timer
+                continue
             if not line:
-                return
-            place.report = Report.load(line)
+                place.report = None
+                await asyncio.sleep(self.silence)
+                break
+            place.report, place.worked, quiet = Report.load(line), True, 0
+        LOG.error("process says nothing, killed", extra={"fields": {"process": place.number}})
+        _tell(place, signal.SIGKILL)
 
     async def _end_in_time(self, place: Process) -> None:
         await self._stop.wait()
@@ -168,4 +197,5 @@ def environment(given: Mapping[str, str], count: int, dial_rate: float) -> dict[
 
 def _tell(place: Process, number: signal.Signals) -> None:
     if place.child is not None and place.child.returncode is None:
-        place.child.send_signal(number)
+        with suppress(ProcessLookupError):
+            os.kill(place.child.pid, number)

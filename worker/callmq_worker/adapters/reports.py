@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,6 +73,7 @@ class Reporter:
             writer.close()
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
-        await reader.read()
+        with suppress(OSError):  # a parent that was killed with unread reports resets the socket
+            await reader.read()
         LOG.error("the parent process is gone, stopping")
         self.orphaned()

@@ -153,15 +153,25 @@ class _Life:
         self._stopping = False
         self._task = asyncio.current_task()
 
+    def drain(self) -> None:
+        """Let it settle what it has, however often this is called; end it where it has not begun."""
+        if self.worker is None:
+            self._end()
+        elif not self._stopping:
+            self._stopping = True
+            self.worker.runner.stop()
+
     def stop(self) -> None:
-        """Let it settle what it has; called again, or before it works, end it at once."""
-        if self._stopping or self.worker is None:
-            LOG.warning("stopping at once")
-            if self._task is not None:
-                self._task.cancel()
-            return
-        self._stopping = True
-        self.worker.runner.stop()
+        """Let it settle what it has; called again, end it at once."""
+        if self._stopping:
+            self._end()
+        else:
+            self.drain()
+
+    def _end(self) -> None:
+        LOG.warning("stopping at once")
+        if self._task is not None:
+            self._task.cancel()
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Return whether it does its work, and what is in the way."""
@@ -174,11 +184,12 @@ class _Life:
 
 async def _work(settings: Settings, address: tuple[str, int] | None, report_to: int | None) -> int:
     life = _Life()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, life.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, life.stop)
+    # From a parent, and from who signals its whole group as well: twice does not mean at once.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, life.stop if report_to is None else life.drain)
     health: HealthServer | Reporter | None = None
     if report_to is not None:
-        health = Reporter(report_to, life.readiness, life.metrics, life.stop)
+        health = Reporter(report_to, life.readiness, life.metrics, life.drain)
     elif address is not None:
         health = HealthServer(*address, life.readiness, life.metrics)
     if health is not None:
