@@ -32,7 +32,7 @@ async def test_debts_are_listed_oldest_first_until_paid(bench: Bench, ledger: Le
     assert [r.key for r in await ledger.owed(10)] == ["order-2", "order-3", "order-1"]
     assert [r.due for r in await ledger.owed(2)] == [b"to", b"to"]
     assert await ledger.owed(0) == []
-    assert await ledger.transact(RecordKey("default", "order-2"), guard.paid(reply("succeeded")))
+    assert await ledger.transact(RecordKey("default", "order-2"), guard.paid(reply("succeeded"), b"to"))
     assert [r.key for r in await bench.connect().owed(10)] == ["order-3", "order-1"]
 
 
@@ -69,7 +69,7 @@ async def test_only_closed_records_without_a_debt_are_purged(bench: Bench, ledge
     assert await ledger.look(RecordKey("default", "closed")) is None
     kept = [await ledger.look(RecordKey("default", k)) for k in ("unknown", "owes", held.key, "free", "sending")]
     assert None not in kept
-    await ledger.transact(RecordKey("default", "owes"), guard.paid(reply("succeeded")))
+    await ledger.transact(RecordKey("default", "owes"), guard.paid(reply("succeeded"), b"to"))
     assert await ledger.purge(0, 100) == 1
 
 

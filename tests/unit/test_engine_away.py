@@ -98,6 +98,17 @@ async def test_a_reply_that_can_not_leave_is_owed_and_paid_later(word):
     assert await story.hand.settler.pay() == 0
 
 
+@pytest.mark.parametrize("word", NOT_TAKEN)
+async def test_a_repeat_is_owed_a_reply_of_its_own(word):
+    story = Story(results=(word, word, Published.CONFIRMED, word))
+    for name in ("first", "second"):
+        await story.carry(DIAL, properties("dial", correlation_id=name))
+    for _ in range(3):
+        await story.hand.settler.pay()
+    assert [p.correlation_id for p in story.publisher.taken] == ["first", "second"]
+    assert story.record.due is None
+
+
 async def test_the_reply_of_a_bad_message_is_owed_as_well():
     story = Story(results=(Published.CONFIRMED, Published.ABSENT))
     assert await story.carry(b"{", properties("dial")) == "acknowledged"

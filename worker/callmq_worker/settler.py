@@ -206,18 +206,18 @@ class Settler:
         return paid
 
     async def _pay(self, record: Record) -> Published:
-        address = orjson.loads(record.due or b"{}")
-        reply = record.reply or b""
-        publication = publications.owed(self._means.names, reply, address)
-        published = await self._publish(publication)
-        if published is Published.ABSENT:
-            self._means.mend()
+        means, reply = self._means, record.reply or b""
         key = RecordKey(record.account, record.key)
-        if published is Published.CONFIRMED:
-            await self._means.ledger.transact(key, guard.paid(reply))
-        elif published is Published.NACKED:  # the newest debts are tried first from now on
-            await self._means.ledger.transact(key, guard.owe(reply, record.due or b"{}"))
-        return published
+        for address in guard.addresses(record.due):
+            published = await self._publish(publications.owed(means.names, reply, orjson.loads(address)))
+            if published is Published.ABSENT:
+                means.mend()
+            if published is Published.NACKED:  # the newest debts are tried first from now on
+                await means.ledger.transact(key, guard.owe(reply, address))
+            if published is not Published.CONFIRMED:
+                return published
+            await means.ledger.transact(key, guard.paid(reply, address))
+        return Published.CONFIRMED
 
 
 @dataclass(frozen=True, slots=True)

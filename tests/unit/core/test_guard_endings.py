@@ -181,7 +181,18 @@ def test_a_debt_is_noted_and_paid():
     owing, noted = run(guard.owe(reply("closed"), b"to"), before, START + 7)
     assert noted
     assert owing == replace(before, due=b"to", updated_at=START + 7)
-    assert run(guard.paid(reply("closed")), owing, START + 99) == (replace(owing, due=None), True)
+    assert run(guard.paid(reply("closed"), b"to"), owing, START + 99) == (replace(owing, due=None), True)
+
+
+def test_every_repeat_is_owed_its_own_reply():
+    owing, _ = run(guard.owe(reply("closed"), b"one"), record(State.CLOSED))
+    owing, _ = run(guard.owe(reply("closed"), b"two"), owing)
+    owing, _ = run(guard.owe(reply("closed"), b"one"), owing)
+    assert guard.addresses(owing.due) == (b"one", b"two")
+    owing, noted = run(guard.paid(reply("closed"), b"one"), owing)
+    assert noted
+    assert guard.addresses(owing.due) == (b"two",)
+    assert run(guard.paid(reply("closed"), b"two"), owing)[0].due is None
 
 
 @pytest.mark.parametrize("before", [None, record(State.CLOSED, reply=reply("another")), record(State.HELD)])
@@ -193,7 +204,7 @@ def test_only_the_reply_that_is_kept_can_be_owed(before: Record | None):
     "before", [None, record(State.CLOSED), record(State.CLOSED, reply=reply("another"), due=b"to")]
 )
 def test_only_what_is_owed_can_be_paid(before: Record | None):
-    assert run(guard.paid(reply("closed")), before) == (before, False)
+    assert run(guard.paid(reply("closed"), b"to"), before) == (before, False)
 
 
 def test_the_debt_of_a_provisional_reply_ends_with_the_final_one():
@@ -210,7 +221,7 @@ def test_a_reply_without_a_record_is_owed_under_a_key_that_no_message_can_have(c
     assert " " in owing.key  # the envelope takes only visible characters
     again, noted = run(guard.owe_alone(document, b"reply", b"elsewhere"), owing, START + 1)
     assert noted
-    assert again == replace(owing, due=b"elsewhere", updated_at=START + 1)
+    assert again == replace(owing, due=b"to\nelsewhere", updated_at=START + 1)
 
 
 # Every step
@@ -227,7 +238,7 @@ def test_every_step_can_be_run_twice_on_what_it_saw(before: Record | None):
         guard.resolve(settled, b"to"),
         guard.reopen(),
         guard.owe(reply("closed"), b"to"),
-        guard.paid(reply("closed")),
+        guard.paid(reply("closed"), b"to"),
     ]
     for step in steps:
         assert step(before, START) == step(before, START)

@@ -138,7 +138,7 @@ class Life:
 
     def pay(self) -> None:
         if self.record is not None and self.record.reply is not None:
-            self.run(guard.paid(self.record.reply))
+            self.run(guard.paid(self.record.reply, b"to"))
 
     def publish(self, found: Stored) -> None:
         assert found.reply == self.record.reply

@@ -21,6 +21,7 @@ from callmq_worker.core.record import (
     Weighed,
 )
 
+_LINE: Final = b"\n"
 EARLY: Final = 1.0  # seconds by which an attempt may come before its time: tiers and clocks are not exact
 
 
@@ -202,24 +203,34 @@ def reopen() -> Step[bool]:
     return step
 
 
+def addresses(due: bytes | None) -> tuple[bytes, ...]:
+    """Return where a reply is owed: each repeat of a command has an address of its own, a line each."""
+    return tuple(due.split(_LINE)) if due else ()
+
+
+def _also(due: bytes | None, address: bytes) -> bytes:
+    return _LINE.join(dict.fromkeys((*addresses(due), address)))
+
+
 def owe(sequence_reply: bytes, address: bytes) -> Step[bool]:
-    """Note that this reply could not be published yet, and where it belongs."""
+    """Note that this reply could not be published yet, and where it belongs, besides what is owed already."""
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is None or record.reply != sequence_reply:
             return None, False
-        return replace(record, due=address, updated_at=now), True
+        return replace(record, due=_also(record.due, address), updated_at=now), True
 
     return step
 
 
-def paid(reply: bytes) -> Step[bool]:
-    """Note that the owed reply was published."""
+def paid(reply: bytes, address: bytes) -> Step[bool]:
+    """Note that the owed reply was published to this address."""
 
     def step(record: Record | None, _now: float) -> tuple[Record | None, bool]:
-        if record is None or record.due is None or record.reply != reply:
+        if record is None or record.reply != reply or address not in addresses(record.due):
             return None, False
-        return replace(record, due=None), True
+        left = [each for each in addresses(record.due) if each != address]
+        return replace(record, due=_LINE.join(left) or None), True
 
     return step
 
@@ -235,7 +246,7 @@ def owe_alone(document: Mapping[str, Any], reply: bytes, address: bytes) -> Step
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
         if record is not None:
-            return replace(record, due=address, updated_at=now), True
+            return replace(record, due=_also(record.due, address), updated_at=now), True
         owed = Record(
             account=key.account,
             key=key.key,

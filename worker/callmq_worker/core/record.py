@@ -36,7 +36,7 @@ class Record:
 
     ``attempt`` counts claims, ``spared`` those of them that use up nothing (account pauses). ``doubt``: an earlier
     attempt may have been done. ``sequence`` counts recorded replies, ``reply`` is the JSON of the last one, ``due``
-    says where that reply still has to be published (JSON), ``None`` when nothing is owed.
+    says where that reply still has to be published (JSON, a line for each place), ``None`` when nothing is owed.
     """
 
     account: str

@@ -227,9 +227,10 @@ async def _keep(desk: Desk, kept: Publication) -> None:
 
 
 async def _pay(desk: Desk, key: RecordKey, reply: bytes, due: bytes) -> bool:
-    if not await _confirmed(desk, publications.owed(desk.names, reply, orjson.loads(due))):
-        return False
-    await desk.ledger.transact(key, guard.paid(reply))
+    for address in guard.addresses(due):
+        if not await _confirmed(desk, publications.owed(desk.names, reply, orjson.loads(address))):
+            return False
+        await desk.ledger.transact(key, guard.paid(reply, address))
     return True
 
 
