@@ -126,6 +126,30 @@ async def test_a_dial_that_may_have_left_is_unknown_and_a_late_answer_resolves_i
     assert replies(two.publisher.taken)[-1] == {**second, "replayed": True}
 
 
+@pytest.mark.parametrize("answer", [DONE, Answered(400)], ids=["succeeded", "rejected"])
+async def test_a_late_answer_is_owed_where_no_delivery_is_left_to_ask_for_it(answer):
+    two = Two("unsafe", "after", answer)
+    await two.begin()
+    two.held.receipt.alive = False  # the worker slept: its channel is gone, and the second settled the message
+    await two.clock.advance(LEASE + 1)
+    await two.redeliver()
+    await two.end()
+    assert two.outcomes == [("unknown", False)]
+    assert two.record.state is State.CLOSED
+    assert await two.second.settler.pay() == 1
+    assert two.outcomes[1:] == [("succeeded" if answer is DONE else "rejected", False)]
+    assert two.record.due is None
+
+
+async def test_a_late_answer_that_is_published_at_once_is_owed_no_longer():
+    two = Two("unsafe", "after")
+    await two.begin()
+    await two.clock.advance(LEASE + 1)
+    await two.redeliver()
+    await two.end()
+    assert (two.outcomes[-1], two.record.due) == (("succeeded", False), None)
+
+
 async def test_a_late_doubt_adds_nothing_to_an_unknown():
     two = Two("unsafe", "after", NoAnswer("no answer in time"))
     await two.begin()

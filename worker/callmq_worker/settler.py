@@ -15,6 +15,7 @@ from callmq_worker.core.intake import Accepted
 from callmq_worker.core.layout import RETURNED_LANE
 from callmq_worker.core.publications import Answers, Message, Publication
 from callmq_worker.core.record import Conclusion, Fenced, Intent, Record, RecordKey, Step, T
+from callmq_worker.core.resolution import address_of
 from callmq_worker.core.retry import Tier, tier_for
 from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Unrecorded
 from callmq_worker.engine import Situated, record_key
@@ -90,25 +91,31 @@ class Settler:
         key = record_key(accepted)
         build = settle.reply_builder(accepted, concluded.outcome, accepted.received_at, means.clock.now())
         unknown = concluded.outcome.name is OutcomeName.UNKNOWN
-        step = guard.conclude(Conclusion(means.intent(accepted), concluded.attempt, unknown, build))
+
+        def address() -> bytes:
+            return address_of(publications.answers(means.names, message_of(situated), build(0)).reply)
+
+        step = guard.conclude(Conclusion(means.intent(accepted), concluded.attempt, unknown, build, address))
         found = await self._insist(key, "record", step)
         if isinstance(found, Fenced):
             return await self._postpone(situated, Postponed(settle.LEASE_POLL, "taken over by another worker"))
         reply = found.reply if found.fresh else mark_replayed(found.reply)
-        return await self._answer(situated, reply, Kept(key, found.reply), fresh=found.fresh)
+        return await self._answer(situated, reply, Kept(key, found.reply, found.due), fresh=found.fresh)
 
     async def _answer(self, situated: Situated, reply: bytes, kept: "Kept | None", *, fresh: bool = True) -> str:
         """Publish all that a reply stands for, then acknowledge. A reply that can't leave stays owed in the ledger."""
         answers = publications.answers(self._means.names, message_of(situated), reply)
         outcome = str(answers.document["outcome"])
         if not situated.delivery.receipt.alive:
-            return outcome  # it will be delivered again, and answered from the ledger
+            return outcome  # it will be delivered again, and answered from the ledger, unless it is owed since
         wanted = answers.kept if fresh or _may_lack_copy(situated) else None
         if wanted is not None and not await self._keep(situated, wanted):
             return outcome
         published = await self._publish_reply(answers)
         if published is not Published.CONFIRMED:
             await self._owe(answers.reply, answers.document, kept)
+        elif kept is not None and kept.due is not None:
+            await self._insist(kept.key, "pay", guard.paid(kept.reply, address_of(answers.reply)))
         command = str(answers.document["command"] or "-")
         if outcome != OutcomeName.SUCCEEDED and command in CATALOG and CATALOG[command].vital:
             LOG.error("vital command not done", extra={"fields": {"command": command, "outcome": outcome}})
@@ -149,7 +156,7 @@ class Settler:
         return False
 
     async def _owe(self, publication: Publication, document: Mapping[str, Any], kept: "Kept | None") -> None:
-        address = orjson.dumps({"routing_key": publication.routing_key, "correlation_id": publication.correlation_id})
+        address = address_of(publication)
         LOG.warning("reply owed", extra={"fields": {"routing_key": publication.routing_key}})
         if kept is not None:
             await self._insist(kept.key, "owe", guard.owe(kept.reply, address))
@@ -222,10 +229,11 @@ class Settler:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where a reply is recorded, and its bytes there."""
+    """Where a reply is recorded, its bytes there, and where it is owed since."""
 
     key: RecordKey
     reply: bytes
+    due: bytes | None = None
 
 
 def message_of(situated: Situated) -> Message:

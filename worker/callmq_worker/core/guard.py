@@ -135,6 +135,8 @@ def conclude(conclusion: Conclusion) -> Step[Stored | Fenced]:
                 return None, standing
         sequence = (record.sequence if record else 0) + 1
         reply = conclusion.build(sequence)
+        late = record is not None and record.state is State.UNKNOWN
+        due = conclusion.address() if late and conclusion.address is not None else None
         closed = Record(
             account=intent.account,
             key=intent.key,
@@ -148,8 +150,9 @@ def conclude(conclusion: Conclusion) -> Step[Stored | Fenced]:
             doubt=conclusion.unknown,
             sequence=sequence,
             reply=reply,
+            due=due,
         )
-        return closed, Stored(reply, conclusion.unknown, fresh=True)
+        return closed, Stored(reply, conclusion.unknown, fresh=True, due=due)
 
     return step
 
@@ -163,7 +166,7 @@ def _standing(record: Record, conclusion: Conclusion) -> Stored | Fenced | None:
     if stored is None or (stored.unknown and not conclusion.unknown):
         return None
     # A ledger that lost the word of its commit runs the same conclusion again: its reply is as fresh as before.
-    return replace(stored, fresh=conclusion.build(record.sequence) == stored.reply)
+    return replace(stored, fresh=conclusion.build(record.sequence) == stored.reply, due=record.due)
 
 
 def _stored(record: Record) -> Stored | None:

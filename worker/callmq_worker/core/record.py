@@ -91,11 +91,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The record has an outcome: its last reply's JSON, and whether it is still ``unknown``."""
+    """The record has an outcome: its last reply's JSON, and whether it is still ``unknown``.
+
+    ``due``: where it is owed since it was recorded.
+    """
 
     reply: bytes
     unknown: bool
     fresh: bool = False
+    due: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,14 @@ Weighed: TypeAlias = Claim | Stored | Conflict | Busy | Spent
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """An outcome to be recorded. ``attempt`` 0 means that nothing was ever claimed."""
+    """An outcome to be recorded. ``attempt`` 0 means that nothing was ever claimed.
+
+    ``address``: where the reply belongs. It is owed there at once where it ends an ``unknown``, since the delivery of
+    that may be settled, and nobody would ask again.
+    """
 
     intent: Intent
     attempt: int
     unknown: bool
     build: Callable[[int], bytes]  # sequence -> the reply's JSON
+    address: Callable[[], bytes] | None = None

@@ -124,18 +124,18 @@ async def resolve(desk: Desk, who: Who, word: Resolution) -> Done:
         stored = await desk.ledger.transact(case.key, guard.resolve(build, due))
         if stored is None:
             record = await desk.ledger.look(case.key)
-            await _check_closed(record, case, word)
+            await _check_closed(desk, record, case, word)
             return await _finish(desk, case, message, record)
         return await _finish(desk, case, message, await desk.ledger.look(case.key), fresh=True)
 
 
-async def _check_closed(record: Record | None, case: Case, word: Resolution) -> None:
+async def _check_closed(desk: Desk, record: Record | None, case: Case, word: Resolution) -> None:
     """Raise `ActError` unless the record was closed by a person with this very outcome; a stale parked copy goes."""
     if record is None or record.state is not State.CLOSED:
         state = "gone from the ledger" if record is None else "being dispatched again"
         raise ActError(f"It is not unknown at present but {state}: nothing was changed. Look again later.")
     if not resolution.is_result_of(record, word):
-        removed = await case.clear()
+        removed = await _clear_settled(desk, record, case)
         raise ActError(
             f"It was settled meanwhile: its recorded outcome is '{resolution.outcome_of(record)}', which stands. "
             f"Parked copies that were left of it and are removed now: {removed}. Nothing else was changed."
@@ -175,7 +175,7 @@ async def _resolve_without_record(desk: Desk, case: Case, word: Resolution) -> D
     owed = publications.answers(desk.names, copy.message(), reply).reply
     known = await desk.ledger.look(key)
     if known is not None:
-        await _check_closed(known, case, word)
+        await _check_closed(desk, known, case, word)
     else:
         step = guard.owe_alone(document, reply, resolution.address_of(owed))
         await desk.ledger.transact(key, step)
@@ -197,7 +197,7 @@ async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done
             raise ActError("Its body was cut when it was parked: publish a new command.")
         words: tuple[str, ...] = ()
         if case.key.key and not await desk.ledger.transact(case.key, guard.reopen()):
-            await _check_open(await desk.ledger.look(case.key), case)
+            await _check_open(desk, await desk.ledger.look(case.key), case)
             words = ("It was reopened before; its copy was published again, and its key still acts once.",)
         again = republication(copy, desk.names, copy.envelope.key, expires_at, desk.clock.now())
         if not await _confirmed(desk, again):
@@ -208,15 +208,24 @@ async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done
         return Done(words, await case.clear())
 
 
-async def _check_open(record: Record | None, case: Case) -> None:
+async def _check_open(desk: Desk, record: Record | None, case: Case) -> None:
     if record is None:
         raise ActError(_NO_RECORD)
     if record.state is State.CLOSED:
-        removed = await case.clear()
+        removed = await _clear_settled(desk, record, case)
         raise ActError(
             f"It was settled meanwhile: its recorded outcome is '{resolution.outcome_of(record)}', so it is not "
             f"dispatched again. Parked copies that were left of it and are removed now: {removed}."
         )
+
+
+async def _clear_settled(desk: Desk, record: Record, case: Case) -> int:
+    """Remove the parked copies of a settled command; whoever settled it may not have got to its dead copy."""
+    if case.copy is not None and record.reply is not None:
+        dead = publications.answers(desk.names, case.copy.message(), record.reply).kept
+        if dead is not None:
+            await _keep(desk, dead)
+    return await case.clear()
 
 
 async def _keep(desk: Desk, kept: Publication) -> None:
