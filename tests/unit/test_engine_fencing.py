@@ -126,6 +126,20 @@ async def test_a_dial_that_may_have_left_is_unknown_and_a_late_answer_resolves_i
     assert replies(two.publisher.taken)[-1] == {**second, "replayed": True}
 
 
+@pytest.mark.parametrize("answer", [Answered(400), NoAnswer("reset")], ids=["rejected", "unknown"])
+async def test_what_waits_for_an_attempt_whose_channel_is_lost_keeps_its_copy(answer):
+    two = Two("unsafe", "after", answer)
+    await two.begin()
+    two.held.receipt.alive = False
+    assert await two.redeliver() == "acknowledged"
+    (waits,) = two.publisher.taken
+    await two.end()
+    assert two.publisher.taken == [waits]
+    back = delivery(two.clock, two.body, again(waits))
+    assert await two.second.carry(back) == "acknowledged"
+    assert [kept(p) for p in two.publisher.taken[1:]] == [True, False]
+
+
 @pytest.mark.parametrize("answer", [DONE, Answered(400)], ids=["succeeded", "rejected"])
 async def test_a_late_answer_is_owed_where_no_delivery_is_left_to_ask_for_it(answer):
     two = Two("unsafe", "after", answer)

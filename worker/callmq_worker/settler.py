@@ -245,7 +245,8 @@ def message_of(situated: Situated) -> Message:
 
 def _may_lack_copy(situated: Situated) -> bool:
     """Say whether an earlier worker may have stopped between recording the outcome and keeping the copy."""
-    return situated.delivery.redelivered or situated.delivery.lane == RETURNED_LANE
+    waited = situated.read.envelope.first_received_at is not None  # the delivery that it was a repeat of may be gone
+    return situated.delivery.redelivered or waited or situated.delivery.lane == RETURNED_LANE
 
 
 def _backoff(tries: int) -> float:
