@@ -61,17 +61,21 @@ class Hand:
     max_attempts: int = 8
     lease: float = 45.0
     http_deadline: float = 30.0
+    ledger: Any = None
+    mend: Any = None
     outcomes: Counter = field(default_factory=Counter)
     mended: int = 0
 
     def __post_init__(self) -> None:
-        self.ledger = WatchedLedger(self.clock, self.store, self.watch)
+        self.ledger = self.ledger or WatchedLedger(self.clock, self.store, self.watch)
         self.gates = Gates(self.clock, 0.0, 15.0, RULES.accounts)
         policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0)
         observer = NoObserver()
         tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, SECRET)
         self.engine = Engine(policy, tools)
-        means = Means(self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self._mend, SECRET)
+        means = Means(
+            self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self.mend or self._mend, SECRET
+        )  # fmt: skip
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
         self.flight = Flight(self.engine, self.settler, Permits(10), lambda: None)
 

@@ -27,7 +27,7 @@ async def test_debts_are_listed_oldest_first_until_paid(bench: Bench, ledger: Le
         await ended(ledger, f"order-{n}")
     for later, n in enumerate((2, 3, 1)):
         bench.time.now = START + later
-        await ledger.transact(RecordKey("default", f"order-{n}"), guard.owe(reply("succeeded"), b"to"))
+        await ledger.transact(RecordKey("default", f"order-{n}"), guard.owe(b"to"))
     await ended(ledger, "owes-nothing")
     assert [r.key for r in await ledger.owed(10)] == ["order-2", "order-3", "order-1"]
     assert [r.due for r in await ledger.owed(2)] == [b"to", b"to"]
@@ -59,7 +59,7 @@ async def test_only_closed_records_without_a_debt_are_purged(bench: Bench, ledge
     await ended(ledger, "closed")
     await ended(ledger, "unknown", unknown=True)
     await ended(ledger, "owes")
-    await ledger.transact(RecordKey("default", "owes"), guard.owe(reply("succeeded"), b"to"))
+    await ledger.transact(RecordKey("default", "owes"), guard.owe(b"to"))
     held = await won(ledger, intent("held"))
     freed = await won(ledger, intent("free"))
     await ledger.transact(record_key(freed), guard.release(freed, doubt=False, spare=False))

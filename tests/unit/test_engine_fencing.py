@@ -10,7 +10,7 @@ from callmq_worker.adapters.memory import ManualClock, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
 from callmq_worker.core.outcome import Answer, Answered, NoAnswer, Withheld
 from callmq_worker.core.record import State
-from callmq_worker.ports import Leave, Request
+from callmq_worker.ports import Leave, Published, Request
 from commands import NAMED, properties
 from flights import KEY, Hand, again, delivery, kept, replies, waiting
 from intents import START
@@ -162,6 +162,21 @@ async def test_a_late_answer_that_is_published_at_once_is_owed_no_longer():
     await two.redeliver()
     await two.end()
     assert (two.outcomes[-1], two.record.due) == (("succeeded", False), None)
+
+
+async def test_whoever_was_not_told_of_the_doubt_is_told_what_is_final():
+    two = Two("unsafe", "after")
+    two.publisher._results = iter([Published.CONFIRMED, Published.NACKED, *[Published.CONFIRMED] * 9])
+    await two.begin()
+    await two.clock.advance(LEASE + 1)
+    await two.redeliver(two.given._replace(correlation_id="the second"))
+    await two.end()
+    assert two.outcomes == [("succeeded", False)]
+    await two.second.settler.pay()
+    owed = two.publisher.taken[-1]
+    assert (owed.correlation_id, owed.routing_key) == ("the second", "-.dial.succeeded")
+    assert two.outcomes == [("succeeded", False)] * 2
+    assert two.record.due is None
 
 
 async def test_a_late_doubt_adds_nothing_to_an_unknown():

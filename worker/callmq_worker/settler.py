@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
-import orjson
-
 from callmq_contracts.catalog import CATALOG
 from callmq_contracts.names import Names
 from callmq_contracts.reply import OutcomeName, mark_replayed
@@ -158,7 +156,7 @@ class Settler:
         address = address_of(publication)
         LOG.warning("reply owed", extra={"fields": {"routing_key": publication.routing_key}})
         if kept is not None:
-            await self._insist(kept.key, "owe", guard.owe(kept.reply, address))
+            await self._insist(kept.key, "owe", guard.owe(address))
             return
         step = guard.owe_alone(document, publication.body, address)
         await self._insist(guard.debt_key(document), "owe", step)
@@ -215,11 +213,11 @@ class Settler:
         means, reply = self._means, record.reply or b""
         key = RecordKey(record.account, record.key)
         for address in guard.addresses(record.due):
-            published = await self._publish(publications.owed(means.names, reply, orjson.loads(address)))
+            published = await self._publish(publications.debt(means.names, reply, address))
             if published is Published.ABSENT:
                 means.mend()
             if published is Published.NACKED:  # the newest debts are tried first from now on
-                await means.ledger.transact(key, guard.owe(reply, address))
+                await means.ledger.transact(key, guard.owe(address))
             if published is not Published.CONFIRMED:
                 return published
             await means.ledger.transact(key, guard.paid(reply, address))

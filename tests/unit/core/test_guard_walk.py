@@ -134,7 +134,7 @@ class Life:
 
     def owe(self) -> None:
         if self.record is not None and self.record.reply is not None:
-            self.run(guard.owe(self.record.reply, b"to"))
+            self.run(guard.owe(b"to"))
 
     def pay(self) -> None:
         if self.record is not None and self.record.reply is not None:

@@ -133,8 +133,9 @@ def conclude(conclusion: Conclusion) -> Step[Stored | Fenced]:
                 return None, standing
         sequence = (record.sequence if record else 0) + 1
         reply = conclusion.build(sequence)
-        late = record is not None and record.state is State.UNKNOWN
-        due = conclusion.address() if late and conclusion.address is not None else None
+        due = record.due if record else None  # who was not told what was provisional is told what is final
+        if record is not None and record.state is State.UNKNOWN and conclusion.address is not None:
+            due = _also(due, conclusion.address())
         closed = Record(
             account=intent.account,
             key=intent.key,
@@ -176,8 +177,8 @@ def _stored(record: Record) -> Stored | None:
 def resolve(build: Callable[[Record, int], bytes], due: bytes | None = None) -> Step[Stored | None]:
     """Close an ``unknown`` by a person's or a probe's word. None: there is no unknown under this key.
 
-    ``due``: where the new reply is owed from now on, since no delivery will ask for it again. A debt of the
-    provisional reply ends here: the final one takes its place.
+    ``due``: where the new reply is owed from now on, since no delivery will ask for it again. Where the provisional
+    reply was owed, the final one takes its place.
     """
 
     def step(record: Record | None, now: float) -> tuple[Record | None, Stored | None]:
@@ -185,8 +186,9 @@ def resolve(build: Callable[[Record, int], bytes], due: bytes | None = None) -> 
             return None, None
         sequence = record.sequence + 1
         reply = build(record, sequence)
+        owed = record.due if due is None else _also(record.due, due)
         closed = record._replace(
-            state=State.CLOSED, doubt=False, sequence=sequence, reply=reply, due=due, updated_at=now
+            state=State.CLOSED, doubt=False, sequence=sequence, reply=reply, due=owed, updated_at=now
         )
         return closed, Stored(reply, unknown=False, fresh=True)
 
@@ -213,11 +215,14 @@ def _also(due: bytes | None, address: bytes) -> bytes:
     return _LINE.join(dict.fromkeys((*addresses(due), address)))
 
 
-def owe(sequence_reply: bytes, address: bytes) -> Step[bool]:
-    """Note that this reply could not be published yet, and where it belongs, besides what is owed already."""
+def owe(address: bytes) -> Step[bool]:
+    """Note that the reply could not be published yet, and where it belongs, besides what is owed already.
+
+    Where a final one has taken a provisional one's place meanwhile, that is owed.
+    """
 
     def step(record: Record | None, now: float) -> tuple[Record | None, bool]:
-        if record is None or record.reply != sequence_reply:
+        if record is None or record.reply is None:
             return None, False
         return record._replace(due=_also(record.due, address), updated_at=now), True
 

@@ -87,6 +87,13 @@ def owed(names: Names, reply: bytes, address: Mapping[str, Any]) -> Publication:
     return Publication(names.replies, key, reply, mandatory=False, correlation_id=correlation_id, type=REPLY_TYPE)
 
 
+def debt(names: Names, reply: bytes, address: bytes) -> Publication:
+    """Return the publication of a reply at an address that the ledger kept, perhaps for the provisional one before."""
+    told = orjson.loads(address)
+    whose, _, _ = str(told["routing_key"]).rpartition(".")
+    return owed(names, reply, {**told, "routing_key": f"{whose}.{orjson.loads(reply)['outcome']}"})
+
+
 def _kept(names: Names, message: Message, document: Mapping[str, Any]) -> Publication | None:
     outcome = document["outcome"]
     if outcome == OutcomeName.SUCCEEDED:

@@ -237,7 +237,7 @@ async def _keep(desk: Desk, kept: Publication) -> None:
 
 async def _pay(desk: Desk, key: RecordKey, reply: bytes, due: bytes) -> bool:
     for address in guard.addresses(due):
-        if not await _confirmed(desk, publications.owed(desk.names, reply, orjson.loads(address))):
+        if not await _confirmed(desk, publications.debt(desk.names, reply, address)):
             return False
         await desk.ledger.transact(key, guard.paid(reply, address))
     return True
