@@ -132,7 +132,7 @@ def _table(data: bytes, at: int) -> tuple[dict[str, Any], int]:
             (table[name],) = unpack(data, at)
             at += size
         else:
-            consumed, table[name] = pamqp.decode.embedded_value(data[at - 1 : end])
+            consumed, table[name] = pamqp.decode.embedded_value(data[at - 1 :])
             at += consumed - 1
     if at != end:
         raise UnreadableError("a table of another length than it says")
