@@ -35,9 +35,13 @@ class Ends:
         self.reader = asyncio.StreamReader()
         self.inlet = Inlet(self.reader)
         self.taken: list[tuple[int, bool, bytes]] = []
+        self.closed = 0
         self.inlet.attend(
-            3, Deliveries("mine", lambda c: self.taken.append((c.told.number, c.told.redelivered, c.body)))
+            3, Deliveries("mine", lambda c: self.taken.append((c.told.number, c.told.redelivered, c.body)), self.shut)
         )
+
+    def shut(self) -> None:
+        self.closed += 1
 
     async def passed(self) -> bytes:
         """Return what the library reads until the end, without the signs of life."""
@@ -120,7 +124,7 @@ async def test_a_fault_of_one_delivery_does_not_touch_the_next(caplog):
             raise RuntimeError("no room")
         ends.taken.append((content.told.number, content.told.redelivered, content.body))
 
-    ends.inlet.attend(3, Deliveries("mine", refuse))
+    ends.inlet.attend(3, Deliveries("mine", refuse, ends.shut))
     ends.inlet.data_received(b"".join((*delivered(1, b"a"), *delivered(2, b"b"))))
     assert ends.taken == [(2, True, b"b")]
     assert "delivery not taken" in caplog.text
@@ -144,13 +148,14 @@ async def test_a_channel_that_closes_is_left(close):
     ends = Ends()
     ends.inlet.data_received(b"".join((*delivered(1, b"a"), frame.marshal(close, 3), *delivered(2, b"b"))))
     assert ends.taken == [(1, False, b"a")]
+    assert ends.closed == 1
     assert await ends.passed() == b"".join((frame.marshal(close, 3), *delivered(2, b"b")))
 
 
 async def test_names_that_are_not_text_are_told_to_be_unreadable():
     ends = Ends()
     told = []
-    ends.inlet.attend(3, Deliveries("mine", lambda content: told.append(content.told)))
+    ends.inlet.attend(3, Deliveries("mine", lambda content: told.append(content.told), ends.shut))
     deliver, header, body = delivered(1, b"a")
     ends.inlet.data_received(deliver[:-2] + b"\xff" + deliver[-1:] + header + body)
     assert [(each.number, each.readable, each.routing_key) for each in told] == [(1, False, "")]

@@ -29,27 +29,24 @@ _DELIVERED: Final = struct.Struct(">QB")  # its number, and whether it was deliv
 class RabbitReceipt:
     """Settles one delivery on the channel that brought it."""
 
-    __slots__ = ("_channel", "_outlet", "_tag")
+    __slots__ = ("_outlet", "_tag")
 
-    def __init__(self, channel: Underlay, outlet: Outlet, tag: int) -> None:
-        self._channel = channel
+    def __init__(self, outlet: Outlet, tag: int) -> None:
         self._outlet = outlet
         self._tag = tag
 
     @property
     def alive(self) -> bool:
         """Whether the channel that delivered it still is."""
-        return not self._channel.is_closed
+        return not self._outlet.closed
 
     async def acknowledge(self) -> None:
         """Tell the broker that it is settled."""
-        if self.alive:
-            self._outlet.write(frames.acknowledged(self._channel.number, self._tag))
+        self._outlet.write(frames.acknowledged(self._outlet.number, self._tag))
 
     async def give_back(self) -> None:
         """Put it back into its queue, untouched."""
-        if self.alive:
-            self._outlet.write(frames.given_back(self._channel.number, self._tag))
+        self._outlet.write(frames.given_back(self._outlet.number, self._tag))
 
 
 class Told(NamedTuple):
@@ -65,9 +62,10 @@ class Told(NamedTuple):
 class Deliveries:
     """Takes from a channel's frames what is delivered to one consumer."""
 
-    def __init__(self, consumer_tag: str, hand_over: Callable[[Content[Told]], None]) -> None:
+    def __init__(self, consumer_tag: str, hand_over: Callable[[Content[Told]], None], shut: Callable[[], None]) -> None:
         self._head = _DELIVER + bytes((len(consumer_tag),)) + consumer_tag.encode()
         self._hand_over = hand_over
+        self.shut = shut
         self._content: Content[Told] | None = None
 
     def take(self, kind: int, data: bytes, begin: int, end: int) -> bool:
@@ -126,7 +124,7 @@ class RabbitConsumer:
             lambda _channel, error: self._gone(f"channel closed: {reason_of(error)}" if error else "channel closed")
         )
         tag = uuid.uuid4().hex
-        deliveries = Deliveries(tag, lambda content: hand_over(self._delivery(content, clock.now())))
+        deliveries = Deliveries(tag, lambda content: hand_over(self._delivery(content, clock.now())), self._outlet.shut)
         self._inlet.attend(underlay.number, deliveries)
         underlay.closing.add_done_callback(lambda _closing: self._inlet.leave(underlay.number, deliveries))
         await bounded(underlay.basic_qos(prefetch_count=prefetch, global_=False))
@@ -148,7 +146,7 @@ class RabbitConsumer:
             exchange=told.exchange,
             body=content.body,
             properties=around,
-            receipt=RabbitReceipt(self._underlay, self._outlet, told.number),
+            receipt=RabbitReceipt(self._outlet, told.number),
             received_at=now,
             redelivered=told.redelivered,
             delivery_count=count if isinstance(count, int) else 0,
@@ -184,6 +182,7 @@ class RabbitConsumer:
         if not self._channel.is_closed:
             try:
                 await bounded(self._outlet.flushed(), CLOSE_TIMEOUT)
+                self._outlet.shut()
                 await bounded(self._channel.close(), CLOSE_TIMEOUT)
             except BrokerAwayError as error:
                 LOG.debug("channel not closed", extra={"fields": {"reason": str(error)}})

@@ -31,6 +31,10 @@ class Taker(Protocol):
         """Take the frame whose content is ``data[begin:end]``; False: it is for the library."""
         ...
 
+    def shut(self) -> None:
+        """Write nothing on the channel from now on: the broker closed it, and the library will say so."""
+        ...
+
 
 class Inlet(asyncio.StreamReaderProtocol):
     """Splits what arrives into frames. What nobody takes reaches the library's reader unchanged and in its order."""
@@ -108,7 +112,7 @@ class Inlet(asyncio.StreamReaderProtocol):
                     passed = after
                     taken += 1
                 elif data.startswith((_CHANNEL_CLOSE, _CHANNEL_CLOSE_OK), at + 7) and kind == METHOD:
-                    del self._takers[channel]  # its number may soon be another channel's
+                    self._takers.pop(channel).shut()  # its number may soon be another channel's
             at = after
         if self._foreign:
             at = size

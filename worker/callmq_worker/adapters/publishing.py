@@ -72,6 +72,8 @@ class RabbitPublisher:
         async with self._lock:
             way = self._ways.get(exchange)
             if way is None or way.closed:
+                if way is not None:
+                    await way.ended()
                 if self._connection is None:
                     raise OSError("not connected")
                 channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -101,15 +103,21 @@ class _Way:
 
     @property
     def closed(self) -> bool:
-        return self._channel.is_closed
+        return self._outlet.closed
+
+    async def ended(self) -> None:
+        """Wait until the library has answered the broker's close: before, it may give the number away too early."""
+        await asyncio.wait((self._channel.closing,))
+
+    def shut(self) -> None:
+        """Write nothing more; who waits is told when the library says why the channel closed."""
+        self._outlet.shut()
 
     async def publish(self, publication: Publication) -> Published:
         """Return what became of it, by the broker's word or by its silence."""
-        if self._channel.is_closed:
-            raise OSError("channel closed")
         number = self._count + 1
         message_id = f"{self._name}{number}"  # unique, since returns are matched by it
-        written = frames.publication(publication, message_id, self._channel.number, self._largest)
+        written = frames.publication(publication, message_id, self._outlet.number, self._largest)
         self._count = number
         told = self._waiting[number] = self._loop.create_future()
         self._outlet.write(written)
