@@ -7,6 +7,10 @@ from collections import Counter
 import aio_pika
 import pytest
 from aiormq.abc import ChannelFrame
+from pamqp import frame
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from callmq_worker.adapters import amqp, publishing
@@ -129,6 +133,21 @@ async def test_a_blocked_connection_is_told_and_what_was_written_before_still_co
     bodies = [(await queue.get(no_ack=True)).body for _ in range(2)]
     assert bodies == [b"written", b"after"]
     assert await queue.get(no_ack=True, fail=False) is None
+
+
+@pytest.mark.parametrize("message_id", [None, "1", "stranger-1", "bad"])
+async def test_a_return_that_matches_nothing_leaves_nobody_confirmed(line, message_id):
+    await line.queue("q")
+    await line.publish("q")
+    flying = asyncio.create_task(line.publish("q"))
+    await asyncio.sleep(0)
+    told = Basic.Return(reply_code=312, reply_text="NO_ROUTE", exchange="", routing_key="q")
+    header = ContentHeader(body_size=1, properties=Basic.Properties(message_id=message_id))
+    for each in (told, header, ContentBody(b"x")):
+        piece = frame.marshal(each, line.way._channel.number).replace(b"\x03bad", b"\x03\xff\xff\xff")
+        line.session._publishing.inlet.data_received(piece)
+    assert await flying is Published.UNKNOWN
+    assert await line.publish("q") is Published.CONFIRMED
 
 
 async def test_a_cancelled_publication_is_forgotten(line):

@@ -14,7 +14,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from callmq_worker.adapters import frames
 from callmq_worker.adapters.amqp import TROUBLE, Connection, reason_of
 from callmq_worker.adapters.content import Content
-from callmq_worker.adapters.decoding import properties
+from callmq_worker.adapters.decoding import UnreadableError, properties
 from callmq_worker.adapters.inlet import METHOD, Inlet
 from callmq_worker.adapters.outlet import Outlet
 from callmq_worker.core.publications import Publication
@@ -91,7 +91,7 @@ class _Way:
     def __init__(self, channel: Channel, inlet: Inlet) -> None:
         self._channel = channel
         self._inlet = inlet
-        self._name = f"{uuid.uuid4().hex}-"
+        self._name = uuid.uuid4().hex
         self._outlet = Outlet(channel)
         self._loop = asyncio.get_running_loop()
         self._largest = channel.connection.connection_tune.frame_max or frames.LARGEST
@@ -116,7 +116,7 @@ class _Way:
     async def publish(self, publication: Publication) -> Published:
         """Return what became of it, by the broker's word or by its silence."""
         number = self._count + 1
-        message_id = f"{self._name}{number}"  # unique, since returns are matched by it
+        message_id = f"{self._name}-{number}"  # unique, since returns are matched by it
         written = frames.publication(publication, message_id, self._outlet.number, self._largest)
         self._count = number
         told = self._waiting[number] = self._loop.create_future()
@@ -157,20 +157,20 @@ class _Way:
     def _unroutable(self, header: bytes) -> None:
         """Match what came back. It precedes its confirmation, which must not be taken for success."""
         try:
-            message_id = properties("", header).message_id or ""
-            self._tell(int(message_id.removeprefix(self._name)), Published.UNROUTABLE)
-        except ValueError:
-            LOG.warning("a returned publication can't be matched: all that wait are in doubt")
-            self._tell_all(Published.UNKNOWN)
+            name, _, number = (properties("", header).message_id or "").rpartition("-")
+        except UnreadableError:
+            name = number = ""
+        if name == self._name:
+            self._tell(int(number), Published.UNROUTABLE)
+            return
+        LOG.warning("a returned publication can't be matched: all that wait are in doubt")
+        for waiting in tuple(self._waiting):
+            self._tell(waiting, Published.UNKNOWN)
 
     def _tell(self, number: int, word: Published) -> None:
         told = self._waiting.pop(number, None)
         if told is not None and not told.done():
             told.set_result(word)
-
-    def _tell_all(self, word: Published) -> None:
-        for number in tuple(self._waiting):
-            self._tell(number, word)
 
     def _lost(self, closing: "asyncio.Future[None]") -> None:
         self._inlet.leave(self._channel.number, self)
@@ -178,7 +178,9 @@ class _Way:
         if self._waiting:
             reason = reason_of(error) if error is not None else "channel closed"
             LOG.debug("publications without an answer", extra={"fields": {"reason": reason}})
-        self._tell_all(Published.ABSENT if isinstance(error, ChannelNotFoundEntity) else Published.UNKNOWN)
+        word = Published.ABSENT if isinstance(error, ChannelNotFoundEntity) else Published.UNKNOWN
+        for number in tuple(self._waiting):
+            self._tell(number, word)
 
 
 def _flows(connection: Underlay) -> bool:
