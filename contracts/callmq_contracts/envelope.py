@@ -24,6 +24,8 @@ TRUNCATED_FROM: Final = "truncated-from"
 
 DEFAULT_ACCOUNT: Final = "default"
 CONTENT_TYPE: Final = "application/json"
+# Stands for the content type where the properties can't be decoded. Copies keep it, so no replay takes them for others.
+UNREADABLE: Final = "application/vnd.callmq.unreadable"
 _LATEST: Final = 253_402_300_799.0  # the year 9999 ends
 _KEY: Final = re.compile(r"^[\x21-\x7e]{1,255}\Z")
 ACCOUNT_PATTERN: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z")
@@ -199,6 +201,9 @@ def read_envelope(properties: Properties) -> tuple[Envelope, Problem | None]:
 def wrong_content(properties: Properties) -> Problem | None:
     """Return the problem of a message that is not plain JSON by its own word; absent counts as JSON."""
     kind = properties.content_type
+    if kind == UNREADABLE:
+        detail = "Headers or properties that can't be decoded: texts must be UTF-8, and headers of RabbitMQ's types."
+        return Problem(ProblemCode.INVALID_HEADER, detail)
     if kind and (not isinstance(kind, str) or kind.split(";", 1)[0].strip().lower() != CONTENT_TYPE):
         return Problem(ProblemCode.WRONG_CONTENT_TYPE, f"content_type must be {CONTENT_TYPE}.")
     if properties.content_encoding:

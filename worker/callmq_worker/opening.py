@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractConnection
 
 from callmq_contracts.names import Names
 from callmq_worker.adapters import topology
-from callmq_worker.adapters.amqp import Hosts, bounded, connect
+from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect
 from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.management import Management
@@ -33,7 +33,7 @@ def wanted_layout(settings: Settings) -> Layout:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, purpose: str) -> AsyncIterator[AbstractConnection]:
+async def connected(settings: Settings, purpose: str) -> AsyncIterator[Connection]:
     """Lend a connection to the broker. Raises `BrokerAwayError`."""
     connection = await connect(Hosts(settings.amqp_urls), f"callmq {version('callmq')} {purpose}")
     try:

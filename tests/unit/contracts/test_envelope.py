@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmq_contracts.envelope import (
+    UNREADABLE,
     Envelope,
     Properties,
     broker_expired,
@@ -173,6 +174,12 @@ def test_no_encoding_is_read(encoding):
     assert problem.code is ProblemCode.INVALID_HEADER
     both = headers(idempotency_key=5)._replace(content_encoding=encoding)
     assert read_envelope(both)[1].code is ProblemCode.WRONG_CONTENT_TYPE
+
+
+def test_what_could_not_be_decoded_is_refused_and_never_meant_for_the_default_account():
+    envelope, problem = read_envelope(Properties(routing_key="dial", content_type=UNREADABLE))
+    assert (envelope.account, problem.code) == ("default", ProblemCode.INVALID_HEADER)
+    assert "can't be decoded" in problem.detail
 
 
 # Time

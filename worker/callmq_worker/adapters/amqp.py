@@ -1,21 +1,16 @@
 """Connections to RabbitMQ: a host list, time-outs around everything, no recovery behind our back."""
 
 import asyncio
-import datetime as dt
 import ssl
-import struct
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import aio_pika
-import pamqp.decode
-from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
-from pamqp.commands import Basic
 from yarl import URL
 
-from callmq_contracts.envelope import Properties
+from callmq_worker.adapters.inlet import Inlet, Inlets
 from callmq_worker.ports import BrokerAwayError
 
 HEARTBEAT: Final = 12
@@ -40,7 +35,20 @@ class Hosts:
         )
 
 
-async def connect(hosts: Hosts, name: str) -> AbstractConnection:
+class Connection(aio_pika.Connection):
+    """A connection of the library whose frames come through our inlet."""
+
+    def __init__(self, url: URL, **kwargs: Any) -> None:
+        super().__init__(url, **kwargs)
+        self._inlets = self.kwargs["transport_factory"] = Inlets()
+
+    @property
+    def inlet(self) -> Inlet:
+        """Where its frames come in. Only once it is connected."""
+        return self._inlets.inlet
+
+
+async def connect(hosts: Hosts, name: str) -> Connection:
     """Connect to the first host that answers. Raises `BrokerAwayError` with each host's reason."""
     reasons = []
     for url in hosts.urls:
@@ -49,6 +57,7 @@ async def connect(hosts: Hosts, name: str) -> AbstractConnection:
                 return await aio_pika.connect(
                     str(URL(url).update_query(heartbeat=HEARTBEAT)),
                     client_properties={"connection_name": name},
+                    connection_class=Connection,
                 )
         except asyncio.CancelledError:
             if _cancelled():
@@ -85,43 +94,3 @@ def reason_of(error: BaseException) -> str:
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def properties_of(routing_key: str | None, told: Basic.Properties) -> Properties:
-    """Return what surrounds a message's body."""
-    timestamp = told.timestamp
-    return Properties(
-        routing_key=routing_key or "",
-        content_type=told.content_type,
-        content_encoding=told.content_encoding,
-        message_id=told.message_id,
-        correlation_id=told.correlation_id,
-        reply_to=told.reply_to,
-        app_id=told.app_id,
-        user_id=told.user_id,
-        expiration=_seconds(told.expiration) if told.expiration else None,
-        timestamp=timestamp.timestamp() if isinstance(timestamp, dt.datetime) else None,
-        headers=told.headers or {},
-    )
-
-
-def _seconds(milliseconds: str) -> float | str:
-    try:
-        return float(milliseconds) / 1000
-    except ValueError:
-        return milliseconds  # what it is not is the contract's business
-
-
-def _lenient_timestamp(value: bytes) -> tuple[int, Any]:
-    """Decode an AMQP timestamp; one that no calendar has is absent, instead of ending the whole connection."""
-    (count,) = struct.unpack(">Q", value[0:8])
-    seconds = count / 1000 if count > 0xFFFFFFFF else count  # noqa: PLR2004 - beyond 2106 it can only be milliseconds
-    try:
-        return 8, dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        return 8, None
-
-
-# One message with such a timestamp would otherwise close the connection of every worker that is handed it.
-pamqp.decode.METHODS["timestamp"] = _lenient_timestamp
-pamqp.decode.TABLE_MAPPING[b"T"] = _lenient_timestamp

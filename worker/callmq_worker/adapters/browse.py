@@ -10,7 +10,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from callmq_contracts.envelope import Properties
-from callmq_worker.adapters.amqp import bounded, properties_of
+from callmq_worker.adapters.amqp import bounded
+from callmq_worker.adapters.decoding import properties_of
 from callmq_worker.ports import BrokerAwayError
 
 MOST_HELD: Final = 65_535  # AMQP's largest prefetch

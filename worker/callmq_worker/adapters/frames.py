@@ -11,6 +11,7 @@ from pamqp import encode
 
 from callmq_worker.core.publications import Publication
 
+LARGEST: Final = 131_072  # bytes of a frame, where the broker sets no limit
 _PERSISTENT: Final = 2
 _END: Final = b"\xce"
 _FRAME: Final = struct.Struct(">BHI")

@@ -13,9 +13,23 @@ class Outlet:
         self._waiting: list[bytes] = []
         self._pumping: asyncio.Task[None] | None = None
         self._called = False
+        self._shut = False
+        self.number = channel.number
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can leave any more."""
+        return self._shut or self._channel.is_closed
+
+    def shut(self) -> None:
+        """Let nothing out any more: one frame on a channel that both sides closed ends the whole connection."""
+        self._shut = True
+        self._waiting = []
 
     def write(self, frames: bytes) -> None:
         """Send whole frames with what else is written in this turn of the loop. Never waits."""
+        if self.closed:
+            return
         self._waiting.append(frames)
         if not self._called:
             self._called = True
@@ -31,10 +45,11 @@ class Outlet:
         self._called = False
         if not self._waiting or self._pumping is not None:
             return
-        try:
-            self._channel.connection.write_queue.put_nowait(self._taken())
-        except asyncio.QueueFull:
+        queue = self._channel.connection.write_queue
+        if queue.full():
             self._pumping = asyncio.get_running_loop().create_task(self._pump())
+        else:
+            queue.put_nowait(self._taken())
 
     async def _pump(self) -> None:
         try:

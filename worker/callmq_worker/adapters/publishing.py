@@ -2,34 +2,42 @@
 
 import asyncio
 import logging
+import struct
 import uuid
+from itertools import takewhile
 from typing import Final, cast
 
-from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractConnection as Underlay
-from aiormq.abc import ConfirmationFrameType
 from aiormq.channel import Channel
-from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from callmq_worker.adapters import frames
-from callmq_worker.adapters.amqp import TROUBLE, reason_of
+from callmq_worker.adapters.amqp import TROUBLE, Connection, reason_of
+from callmq_worker.adapters.content import Content
+from callmq_worker.adapters.decoding import UnreadableError, properties
+from callmq_worker.adapters.inlet import METHOD, Inlet
 from callmq_worker.adapters.outlet import Outlet
 from callmq_worker.core.publications import Publication
 from callmq_worker.ports import Published
 
 LOG: Final = logging.getLogger("callmq.publishing")
 PUBLISH_TIMEOUT: Final = 5.0
+_ACK: Final = b"\x00\x3c\x00\x50"
+_NACK: Final = b"\x00\x3c\x00\x78"
+_RETURN: Final = b"\x00\x3c\x00\x32"
+_WORDS: Final = {_ACK: Published.CONFIRMED, _NACK: Published.NACKED}
+_CONFIRM: Final = struct.Struct(">QB")  # the number, and whether all before it are meant too
 
 
 class RabbitPublisher:
     """Publishes on the session's own connection, one channel an exchange, so that a missing one closes only its own."""
 
     def __init__(self) -> None:
-        self._connection: AbstractConnection | None = None
+        self._connection: Connection | None = None
         self._ways: dict[str, _Way] = {}
         self._lock = asyncio.Lock()
 
-    def use(self, connection: AbstractConnection | None) -> None:
+    def use(self, connection: Connection | None) -> None:
         """Publish on this connection from now on; None: there is none at present."""
         self._connection = connection
         self._ways = {}
@@ -48,11 +56,7 @@ class RabbitPublisher:
                     flowing = True
                     way = await self._open(publication.exchange)
             flowing = True
-            await way.publish(publication)
-        except PublishError:
-            return Published.UNROUTABLE
-        except DeliveryError:
-            return Published.NACKED
+            return await way.publish(publication)
         except ChannelNotFoundEntity:
             return Published.ABSENT
         except asyncio.CancelledError:
@@ -63,61 +67,120 @@ class RabbitPublisher:
         except TROUBLE as error:
             LOG.debug("publication without an answer", extra={"fields": {"reason": reason_of(error)}})
             return Published.UNKNOWN if flowing else Published.BLOCKED
-        return Published.CONFIRMED
 
     async def _open(self, exchange: str) -> "_Way":
         async with self._lock:
             way = self._ways.get(exchange)
             if way is None or way.closed:
+                if way is not None:
+                    await way.ended()
                 if self._connection is None:
                     raise OSError("not connected")
                 channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                way = self._ways[exchange] = _Way(cast("Channel", await channel.get_underlay_channel()))
+                underlay = cast("Channel", await channel.get_underlay_channel())
+                way = self._ways[exchange] = _Way(underlay, self._connection.inlet)
             return way
 
 
 class _Way:
-    """One confirming channel. Its sequence of publications is ours alone, and aiormq matches the broker's words to it.
+    """One confirming channel. Its sequence of publications is ours alone, and so are the broker's words about it.
 
     aiormq's own publish waits for a lock, a timer and two context managers a message, and encodes by name.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, inlet: Inlet) -> None:
         self._channel = channel
+        self._inlet = inlet
         self._name = uuid.uuid4().hex
         self._outlet = Outlet(channel)
         self._loop = asyncio.get_running_loop()
-        self._largest = channel.connection.connection_tune.frame_max
+        self._largest = channel.connection.connection_tune.frame_max or frames.LARGEST
+        self._count = 0
+        self._waiting: dict[int, asyncio.Future[Published]] = {}
+        self._returned: Content[None] | None = None
+        inlet.attend(channel.number, self)
         channel.closing.add_done_callback(self._lost)
 
     @property
     def closed(self) -> bool:
-        return self._channel.is_closed
+        return self._outlet.closed
 
-    async def publish(self, publication: Publication) -> None:
-        """Return when the broker has it. Raises what aiormq says of a return, a nack or a closed channel."""
-        channel = self._channel
-        if channel.is_closed:
-            raise OSError("channel closed")
-        message_id = f"{self._name}-{channel.delivery_tag + 1}"  # unique, since returns are matched by it
-        written = frames.publication(publication, message_id, channel.number, self._largest)
-        channel.delivery_tag += 1
-        confirmed: asyncio.Future[ConfirmationFrameType] = self._loop.create_future()
-        channel.confirmations[channel.delivery_tag] = confirmed
-        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
+    async def ended(self) -> None:
+        """Wait until the library has answered the broker's close: before, it may give the number away too early."""
+        await asyncio.wait((self._channel.closing,))
+
+    def shut(self) -> None:
+        """Write nothing more; who waits is told when the library says why the channel closed."""
+        self._outlet.shut()
+
+    async def publish(self, publication: Publication) -> Published:
+        """Return what became of it, by the broker's word or by its silence."""
+        number = self._count + 1
+        message_id = f"{self._name}-{number}"  # unique, since returns are matched by it
+        written = frames.publication(publication, message_id, self._outlet.number, self._largest)
+        self._count = number
+        told = self._waiting[number] = self._loop.create_future()
         self._outlet.write(written)
-        patience = self._loop.call_later(PUBLISH_TIMEOUT, _give_up, confirmed)
+        patience = self._loop.call_later(PUBLISH_TIMEOUT, self._tell, number, Published.UNKNOWN)
         try:
-            await confirmed
+            word: Published = await told
+            return word
         finally:
             patience.cancel()
-            channel.message_id_delivery_tag.pop(message_id, None)
+            self._waiting.pop(number, None)
+
+    def take(self, kind: int, data: bytes, begin: int, end: int) -> bool:
+        """Take the broker's words about publications, and what it returns."""
+        if kind == METHOD:
+            code = data[begin : begin + 4]
+            if code == _RETURN:
+                self._returned = Content(None)
+                return True
+            word = _WORDS.get(code)
+            if word is None:
+                return False
+            number, flags = _CONFIRM.unpack_from(data, begin + 4)
+            self._settle(number, multiple=bool(flags & 1), word=word)
+            return True
+        if self._returned is None:
+            return False
+        if self._returned.add(kind, data[begin:end]):
+            header, self._returned = self._returned.header, None
+            self._unroutable(header)
+        return True
+
+    def _settle(self, last: int, *, multiple: bool, word: Published) -> None:
+        numbers = list(takewhile(lambda number: number <= last, self._waiting)) if multiple else (last,)
+        for number in numbers:
+            self._tell(number, word)
+
+    def _unroutable(self, header: bytes) -> None:
+        """Match what came back. It precedes its confirmation, which must not be taken for success."""
+        try:
+            name, _, number = (properties("", header).message_id or "").rpartition("-")
+        except UnreadableError:
+            name = number = ""
+        if name == self._name:
+            self._tell(int(number), Published.UNROUTABLE)
+            return
+        LOG.warning("a returned publication can't be matched: all that wait are in doubt")
+        for waiting in tuple(self._waiting):
+            self._tell(waiting, Published.UNKNOWN)
+
+    def _tell(self, number: int, word: Published) -> None:
+        told = self._waiting.pop(number, None)
+        if told is not None and not told.done():
+            told.set_result(word)
 
     def _lost(self, closing: "asyncio.Future[None]") -> None:
+        self._inlet.leave(self._channel.number, self)
         error = None if closing.cancelled() else closing.exception()
-        for confirmed in self._channel.confirmations.values():
-            if not confirmed.done():
-                confirmed.set_exception(error if isinstance(error, Exception) else OSError("channel closed"))
+        if self._waiting:
+            reason = reason_of(error) if error is not None else "channel closed"
+            LOG.debug("publications without an answer", extra={"fields": {"reason": reason}})
+        word = Published.ABSENT if isinstance(error, ChannelNotFoundEntity) else Published.UNKNOWN
+        for number in tuple(self._waiting):
+            self._tell(number, word)
 
 
 def _flows(connection: Underlay) -> bool:
@@ -129,8 +192,3 @@ def _flows(connection: Underlay) -> bool:
         return True
     ready.close()
     return False
-
-
-def _give_up(confirmed: "asyncio.Future[ConfirmationFrameType]") -> None:
-    if not confirmed.done():
-        confirmed.set_exception(TimeoutError())

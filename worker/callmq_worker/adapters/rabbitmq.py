@@ -5,9 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from aio_pika.abc import AbstractConnection
-
-from callmq_worker.adapters.amqp import Hosts, bounded, connect, reason_of
+from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect, reason_of
 from callmq_worker.adapters.consuming import CLOSE_TIMEOUT, RabbitConsumer
 from callmq_worker.adapters.publishing import RabbitPublisher
 from callmq_worker.adapters.topology import declare, verify
@@ -20,7 +18,7 @@ LOG: Final = logging.getLogger("callmq.rabbitmq")
 class RabbitSession:
     """Two connections, one to consume and one to publish: a blocked publisher must not freeze the consumer."""
 
-    def __init__(self, consuming: AbstractConnection, publishing: AbstractConnection, clock: Clock) -> None:
+    def __init__(self, consuming: Connection, publishing: Connection, clock: Clock) -> None:
         self._consuming = consuming
         self._publishing = publishing
         self._clock = clock
@@ -52,7 +50,7 @@ class RabbitSession:
     async def consume(self, lane: Lane, prefetch: int, hand_over: Callable[[Delivery], None]) -> RabbitConsumer:
         """Open a lane. Raises `BrokerAwayError`."""
         channel = await bounded(self._consuming.channel(publisher_confirms=False))
-        consumer = RabbitConsumer(lane, channel, self.lose)
+        consumer = RabbitConsumer(lane, channel, self._consuming.inlet, self.lose)
         await consumer.start(prefetch, self._clock, hand_over)
         return consumer
 
