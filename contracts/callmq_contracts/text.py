@@ -87,7 +87,7 @@ def _unheld(literal: str) -> str:
     if literal.lstrip("-").isdigit():
         return "A whole number in the body needs more than 64 bits: write it as text"
     held = float(literal)
-    if abs(held) < sys.float_info.min:
+    if not held:
         return "A number in the body is nearer to 0 than a double can be: write it as text, or write 0"
     most = _SURE_DIGITS if held.is_integer() else _MOST_DIGITS
     return f"No double holds a number in the body as it is written: write it as text, or with at most {most} digits"
@@ -101,7 +101,7 @@ def _is_held(literal: str) -> bool:
     if literal.lstrip("-").isdigit():
         return len(literal) <= _LONGEST_INTEGER and _LOWEST <= int(literal) <= _HIGHEST
     held = float(literal)
-    if abs(held) < sys.float_info.min:  # nearer to 0, a double holds fewer digits, and in the end none
+    if not held:
         return not _digits(literal)
     if len(literal.lower().partition("e")[0]) <= _SURE_DIGITS:
         return True

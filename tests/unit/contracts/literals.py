@@ -64,13 +64,13 @@ def digits_of(literal: str) -> str:
 def arrives(literal: str) -> bool:
     """Tell whether a number can be held as it is written.
 
-    As an integer of 64 bits, or as a normal double: one with a fraction that at most 17 digits name, or one of which
-    it is a rounding: at most half of its last digit away.
+    As an integer of 64 bits, or as a double: one with a fraction that at most 17 digits name, or one of which it is a
+    rounding: at most half of its last digit away. Never as 0 where it is not written as 0.
     """
     if literal.lstrip("-").isdigit():
         return -(2**63) <= int(literal) < 2**64
     held, digits = float(literal), digits_of(literal)
-    if not digits or not sys.float_info.min <= abs(held) <= sys.float_info.max:
+    if not digits or not held or abs(held) > sys.float_info.max:
         return not digits
     if len(digits) <= MOST_DIGITS and not held.is_integer():
         return True

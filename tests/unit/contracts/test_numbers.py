@@ -35,7 +35,10 @@ def test_so_do_many_others():
 
 
 def check(literal: str) -> bool:
-    decoded = decode(written(EVENT, PLACE, literal))
+    text = written(EVENT, PLACE, literal)
+    decoded = decode(text)
+    # Blanks elsewhere change nothing: a compact body is as it would be sent, and judged another way.
+    assert isinstance(decoded, Command) == isinstance(decode(text.replace(b" ", b"")), Command)
     if not arrives(literal):
         assert decoded.problem.code is ProblemCode.MALFORMED
         assert "number" in decoded.problem.detail
@@ -49,7 +52,8 @@ def check(literal: str) -> bool:
 
 
 @settings(max_examples=500)
-@given(st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False), st.sampled_from(FORMS))
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(FORMS))
+@example(5e-324, ".400f")
 @example(sys.float_info.min, "r")
 @example(1e23, ".30f")
 def test_every_way_to_write_a_double_is_taken(number, form):
@@ -64,7 +68,7 @@ def test_every_way_to_write_a_double_is_taken(number, form):
 
 @settings(max_examples=500)
 @given(
-    st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False).filter(lambda x: not x.is_integer()),
+    st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: not x.is_integer()),
     st.sampled_from((15, 16)),
     st.integers(-60, 60),
 )
