@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails
 
 from callmq_contracts.faults import Fault, copied, refusal, shifted
+from callmq_contracts.finite import is_finite
 from callmq_contracts.formats import CallId
 from callmq_contracts.problem import MAX_ERRORS
 
@@ -156,8 +157,12 @@ class Body(Closed):
         return {"command": type(self).model_fields["command"].default, **given}
 
     def wire(self) -> bytes:
-        """Return the JSON bytes to publish."""
-        return orjson.dumps(self.body())
+        """Return the JSON bytes to publish. Raises ValueError for NaN and infinity, also in free objects."""
+        document = self.body()
+        content = orjson.dumps(document)
+        if b"null" in content and not is_finite(document):  # orjson writes null for them
+            raise ValueError("The body holds NaN or infinity, for which JSON has no form.")
+        return content
 
 
 class OnCall(Body):
