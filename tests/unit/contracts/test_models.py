@@ -78,6 +78,12 @@ def test_what_json_lacks_is_not_written_as_null(number, hide):
     assert b'{"y":null}' in UserEvent(id=EXAMPLE_CALL_ID, params=UserEventParams(event={"y": None})).wire()
 
 
+def test_none_is_told_to_be_left_out():
+    """Type checkers take None, as what an absent key reads as."""
+    with pytest.raises(ValidationError, match="leave it out"):
+        DialParams(from_="x", to="+15550100", url="https://a", timeout=None)
+
+
 def test_update_by_status_can_be_made():
     update = Update(params=UpdateParams(id=EXAMPLE_CALL_ID, status="canceled"))
     assert decode(update.wire()).leniencies == ("update_status_only",)
