@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -9,6 +10,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from callmq_contracts.problem import FieldCode
 
 Loc = tuple[str | int, ...]
+NULL: Final = "leave it out: an absent key is not null"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from callmq_contracts.faults import Loc
+from callmq_contracts.faults import NULL, Loc
 from callmq_contracts.formats import misformed
 from callmq_contracts.hints import hint
 from callmq_contracts.leniency import Mended
@@ -50,8 +50,11 @@ def findings(command: str, lenient: Mended, error: ValidationError | None) -> tu
         code, sentence = _say(line["type"], line.get("ctx", {}), value)
         if code is FieldCode.UNKNOWN_KEY and (both := rivals(line["loc"])):
             code, sentence = FieldCode.CONFLICT, f"either {both[0]} or {both[1]}, not both"
-        better = hint(command, code, steps, lenient.body)
-        found.append(FieldError(path_of(_as_written(steps, lenient)), code, better or sentence))
+            if value is None:
+                code, sentence = FieldCode.WRONG_TYPE, NULL
+        if sentence != NULL:
+            sentence = hint(command, code, steps, lenient.body) or sentence
+        found.append(FieldError(path_of(_as_written(steps, lenient)), code, sentence))
     found += (FieldError(path_of(fault.loc), fault.code, fault.message) for fault in lenient.faults)
     return tuple(found[:MAX_ERRORS])
 

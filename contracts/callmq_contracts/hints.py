@@ -24,7 +24,6 @@ _OF_ITEM: Final = {
     "ringtone": wire_keys(RingtoneParams),
 }
 _UNDERSCORE: Final = "write from, without the underscore"
-_BESIDE_PARAMS: Final = "put the call id in id, beside params"
 _ACTIONS: Final[Mapping[str, str]] = {
     "calling.live_transcribe": 'the word "stop", or an object with start or summarize',
     "calling.live_translate": 'the word "stop", or an object with start, summarize or inject',
@@ -35,7 +34,7 @@ def hint(command: str, code: FieldCode, steps: Loc, document: Mapping[str, Any])
     """Return what the producer should write instead, where that is known."""
     match code:
         case FieldCode.UNKNOWN_KEY:
-            return _call_id_hint(command, steps) or _key_hint(command, steps, document)
+            return _call_id_hint(command, steps, document) or _key_hint(command, steps, document)
         case FieldCode.MISSING:
             return _missing_hint(command, steps)
         case FieldCode.NOT_ALLOWED | FieldCode.WRONG_TYPE if command in _ACTIONS and steps == ("params", "action"):
@@ -46,26 +45,36 @@ def hint(command: str, code: FieldCode, steps: Loc, document: Mapping[str, Any])
             return None
 
 
-def _call_id_hint(command: str, steps: Loc) -> str | None:
+def _call_id_hint(command: str, steps: Loc, document: Mapping[str, Any]) -> str | None:
     if steps[-1] not in ("id", "call_id") or steps not in ((steps[-1],), ("params", steps[-1])):
         return None
     match command:
         case "dial":
             return "dial takes no call id: the call does not exist yet"
         case "update":
-            return "put the call id in params.id"
+            return _moved(document, "params.id", "put the call id in params.id")
         case _:
-            return _BESIDE_PARAMS
+            return _moved(document, "id", "put the call id in id, beside params")
+
+
+def _moved(document: Mapping[str, Any], goal: str, sentence: str) -> str:
+    """Return the sentence that says to move something to ``goal``, unless something stands there."""
+    holder: Any = document
+    for step in goal.split("."):
+        if not isinstance(holder, Mapping) or step not in holder:
+            return sentence
+        holder = holder[step]
+    return f"remove it: {goal} is already given"
 
 
 def _key_hint(command: str, steps: Loc, document: Mapping[str, Any]) -> str | None:
     match steps:
         case ("params", "from_") if "from" in _PARAMS[command]:
-            return _UNDERSCORE
+            return _moved(document, "params.from", _UNDERSCORE)
         case ("params", "device", "params", "from_") if command == "calling.refer":
-            return _UNDERSCORE
+            return _moved(document, "params.device.params.from", _UNDERSCORE)
         case ("params", "audio") if command == "calling.record":
-            return "put it into params.record.audio"
+            return _moved(document, "params.record.audio", "put it into params.record.audio")
         case ("params", "play", int(index), str(key)) if key in _missed(document["params"]["play"][index]):
             return "put it into the params of the item"
         case (str(key),) if "params" not in document and key in _PARAMS[command]:
@@ -75,8 +84,8 @@ def _key_hint(command: str, steps: Loc, document: Mapping[str, Any]) -> str | No
 
 
 def _missed(item: Mapping[str, Any]) -> frozenset[str]:
-    """Return what stands in the params of such an item, where it has none."""
-    return frozenset() if "params" in item else _OF_ITEM[item["type"]]
+    """Return what stands in the params of such an item, where it has none or they are empty."""
+    return frozenset() if item.get("params") else _OF_ITEM[item["type"]]
 
 
 def _missing_hint(command: str, steps: Loc) -> str | None:

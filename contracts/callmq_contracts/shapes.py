@@ -18,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
-from callmq_contracts.faults import Fault, copied, refusal, shifted
+from callmq_contracts.faults import NULL, Fault, copied, own_error, refusal, shifted
+from callmq_contracts.finite import is_finite
 from callmq_contracts.formats import CallId
-from callmq_contracts.problem import MAX_ERRORS
+from callmq_contracts.problem import MAX_ERRORS, FieldCode
 
 T = TypeVar("T")
 
@@ -32,12 +33,17 @@ class NotNull:
     """Marks a key that may be left out but may not be null."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the schema without its null."""
+        """Return the schema without its null, which is told what to do instead."""
         schema = handler(source)
         if schema["type"] != "nullable":
             raise TypeError("NotNull belongs on an optional type")
-        inner: CoreSchema = schema["schema"]
-        return inner
+        return core_schema.no_info_before_validator_function(_not_null, schema["schema"])
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise own_error(FieldCode.WRONG_TYPE, NULL)
+    return value
 
 
 def _list_in_parts(part: int) -> WrapValidator:
@@ -156,8 +162,12 @@ class Body(Closed):
         return {"command": type(self).model_fields["command"].default, **given}
 
     def wire(self) -> bytes:
-        """Return the JSON bytes to publish."""
-        return orjson.dumps(self.body())
+        """Return the JSON bytes to publish. Raises ValueError for NaN and infinity, also in free objects."""
+        document = self.body()
+        content = orjson.dumps(document)
+        if b"null" in content and not is_finite(document):  # orjson writes null for them
+            raise ValueError("The body holds NaN or infinity, for which JSON has no form.")
+        return content
 
 
 class OnCall(Body):

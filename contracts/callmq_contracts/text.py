@@ -20,6 +20,7 @@ _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS
 _STEPS: Final = bytes.maketrans(_BRACKETS, b"\x01\xff\x01\xff")  # 1 and -1 as signed bytes
 
 _SURE_DIGITS: Final = sys.float_info.dig  # any number of so many decimal digits comes out of a double as it went in
+_MOST_DIGITS: Final = _SURE_DIGITS + 2  # no language needs more to name a double, though some pick not the nearest
 _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**64 - 1
 _LONGEST_INTEGER: Final = len(str(_LOWEST))
@@ -78,23 +79,35 @@ def _number_fault(body: bytes) -> str | None:
         return None
     at, literal = next((match.start(), match[1]) for match in _NUMBER.finditer(body) if match[1] in changed)
     line, column = body.count(b"\n", 0, at) + 1, at - body.rfind(b"\n", 0, at)
-    if literal.lstrip(b"-").isdigit():
-        fault = "A whole number in the body needs more than 64 bits"
-    else:
-        fault = "No double holds a number in the body as it is written: write fewer digits, or a number less near to 0"
-    return f"{fault} (line {line}, column {column})."
+    return f"{_unheld(literal.decode())} (line {line}, column {column})."
+
+
+def _unheld(literal: str) -> str:
+    """Return what is wrong with a number that is not held, and what to write."""
+    if literal.lstrip("-").isdigit():
+        return "A whole number in the body needs more than 64 bits: write it as text"
+    held = float(literal)
+    if not held:
+        return "A number in the body is nearer to 0 than a double can be: write it as text, or write 0"
+    most = _SURE_DIGITS if held.is_integer() else _MOST_DIGITS
+    return f"No double holds a number in the body as it is written: write it as text, or with at most {most} digits"
 
 
 def _is_held(literal: str) -> bool:
-    """Tell whether a number arrives as it is written: an integer of 64 bits, or a double with however many digits."""
+    """Tell whether a number arrives as it is written: an integer of 64 bits, or a double that the digits name.
+
+    A whole number is not rounded. Of a double with a fraction, any 17 digits that name it are taken.
+    """
     if literal.lstrip("-").isdigit():
         return len(literal) <= _LONGEST_INTEGER and _LOWEST <= int(literal) <= _HIGHEST
     held = float(literal)
-    if abs(held) < sys.float_info.min:  # nearer to 0, a double holds fewer digits, and in the end none
+    if not held:
         return not _digits(literal)
     if len(literal.lower().partition("e")[0]) <= _SURE_DIGITS:
         return True
     digits = _digits(literal)
+    if len(digits) <= _MOST_DIGITS and not held.is_integer():
+        return True
     return digits == _digits(repr(held)) or digits == _digits(f"{held:.{len(digits) - 1}e}")
 
 

@@ -107,11 +107,13 @@ class ByKey(_Chosen):
         self._tags = {name: f"<{'|'.join((name, *(other for other in names if other != name)))}>" for name in names}
 
     def tag(self, value: Any) -> str:
-        """Return the tag of the first key that is there."""
-        for name, tag in self._tags.items():
-            if name in value if isinstance(value, dict) else isinstance(value, BaseModel) and hasattr(value, name):
-                return tag
-        return self._tags[self.names[0]]
+        """Return the tag of the first key that is there and not null."""
+        if isinstance(value, BaseModel):
+            there = [name for name in self.names if hasattr(value, name)]
+        else:
+            there = [name for name in self.names if isinstance(value, dict) and name in value]
+            there.sort(key=lambda name: value[name] is None)
+        return self._tags[there[0] if there else self.names[0]]
 
     def tags(self) -> Iterable[str]:
         """Return the tags of the branches, in the union's order."""

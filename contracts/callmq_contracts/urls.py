@@ -1,7 +1,7 @@
 r"""Addresses: which characters they may have, and what is wrong with one that begins well.
 
-The patterns mean the same in Rust (where they judge), in ECMA 262 (where others read them) and in Python. So there is
-no ``\s`` and no dot: each language has blanks and ends of a line of its own.
+The patterns mean the same in Rust (where they judge), in ECMA 262 (where others read them) and, but for ``$`` before a
+newline at the end, in Python. So there is no ``\s`` and no dot: each language has blanks and ends of a line of its own.
 """
 
 import re

@@ -12,13 +12,13 @@ from callmq.awaiting import ReplyDesk, Waiter
 from callmq.bulk import in_order
 from callmq.connection import Link
 from callmq.errors import ClientClosedError, InvalidCommandError, NotPublishedError, ReplyTimeoutError
-from callmq.finite import is_utf8
 from callmq.following import ReplyStream, Subscription
 from callmq.message import AnyBody, Message, Options, new_id, prepare
 from callmq.publishing import Publisher
 from callmq.received import ReceivedReply
 from callmq.results import Invalid, PublishResult, SendManyResult
 from callmq_contracts.extra import ExtraCommands, parse_extra_commands
+from callmq_contracts.finite import is_utf8
 from callmq_contracts.names import PREFIX_PATTERN, Names
 
 WINDOW: Final = 512

@@ -11,11 +11,11 @@ import orjson
 from pamqp import encode
 
 from callmq.errors import InvalidCommandError
-from callmq.finite import is_finite, is_utf8
 from callmq_contracts import envelope
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Rejected, Safety
 from callmq_contracts.extra import NO_EXTRA, ExtraCommands
+from callmq_contracts.finite import is_finite, is_utf8
 from callmq_contracts.formats import is_call_id
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
 from callmq_contracts.reply import iso_time

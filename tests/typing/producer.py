@@ -84,6 +84,11 @@ def bodies() -> None:
     Collect(id=CALL, params=CollectParams(control_id="pin", digits=CollectDigits(max=4)))
 
 
+def annotated() -> None:
+    items: list[PlayAudio | PlayTts | PlaySilence | PlayRingtone] = [PlayTts(type="tts", params=TtsParams(text="x"))]
+    PlayParams(control_id="welcome", play=items)
+
+
 def mistakes() -> None:
     params = DialParams(from_="+15550100", to="+15550101", url="https://example.com")
     Dial()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -80,7 +80,7 @@ TextOrSwml = Annotated[Text | Swml, ByShape("text", "object")]
 
 
 def _one_document(given: Mapping[str, Any]) -> Iterator[Fault]:
-    if "url" in given and "swml" in given:
+    if given.get("url") is not None and given.get("swml") is not None:
         yield Fault(("swml",), FieldCode.CONFLICT, "either url or swml, not both")
 
 

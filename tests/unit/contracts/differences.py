@@ -128,7 +128,7 @@ STRICTER = (
     ),
 )
 
-UNHELD = "numbers that no double holds as they are written"
+UNHELD = "numbers that a double would change: whole ones, and those of more than 17 digits"
 """Refused before any model looks, since the endpoint would get another number (see ``literals.py``)."""
 
 _ASCII = "".join(map(chr, range(128)))

@@ -245,7 +245,7 @@ def test_wide_bodies_are_judged_as_narrow_ones(as_bytes):
     assert decode(as_bytes(free)).body == free
 
 
-FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | FLOATS
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(),

@@ -7,7 +7,7 @@ import pytest
 
 from callmq_contracts import EXAMPLE_CALL_ID, EXAMPLES, Rejected, decode
 from callmq_contracts.shapes import declared_keys
-from unit.contracts.mutations import find, places
+from unit.contracts.mutations import find, look, places
 
 KEYS = sorted(declared_keys() | {"from_", "call_id", "zzz"})
 
@@ -27,26 +27,31 @@ FOLLOWED = {
 }
 
 
+GONE = ((None, {}), ("params", {}), ("params", {"params": {}}), ("record", {}), ("id", {}))
+
+
 def misplaced():
-    """Yield every example with every known key in every object, and without the params around it."""
+    """Yield every example with every known key in every object, also where it should be moved to is nothing yet."""
     for command, bodies in EXAMPLES.items():
         for body in bodies:
             for path in places(body):
                 if not isinstance(find(body, path), dict):
                     continue
                 for key in KEYS:
-                    for bare in (False, True):
+                    for gone, left in GONE:
                         made = copy.deepcopy(body)
                         holder = find(made, path)
-                        if bare and holder.pop("params", None) is None:
+                        if gone and (made if gone == "id" else holder).pop(gone, None) is None:
                             continue
+                        holder |= left
                         if key not in holder:
                             holder[key] = EXAMPLE_CALL_ID
                             yield command, made
 
 
 def follow(body, steps, goal):
-    """Move what is at ``steps`` to ``goal``; objects on the way are made."""
+    """Move what is at ``steps`` to ``goal``, where nothing is yet; objects on the way are made."""
+    assert look(body, goal) is None, goal
     value = find(body, steps[:-1]).pop(steps[-1])
     holder = body
     for step in goal[:-1]:
@@ -79,6 +84,27 @@ def test_who_follows_a_hint_is_at_a_known_key(hints):
         decoded = decode(orjson.dumps(made), leniencies=frozenset())
         errors = decoded.problem.errors if isinstance(decoded, Rejected) else ()
         assert (goal, "unknown_key") not in [(steps_of(e.path), e.code) for e in errors], (command, sentence, path)
+
+
+GIVEN = [
+    ("update", (), "id", "params.id"),
+    ("update", (), "call_id", "params.id"),
+    ("update", ("params",), "call_id", "params.id"),
+    ("calling.end", (), "call_id", "id"),
+    ("calling.end", ("params",), "id", "id"),
+    ("calling.record", ("params",), "audio", "params.record.audio"),
+    ("dial", ("params",), "from_", "params.from"),
+]
+
+
+@pytest.mark.parametrize(("command", "holder", "key", "goal"), GIVEN)
+def test_what_is_given_already_is_to_be_removed(command, holder, key, goal):
+    body = copy.deepcopy(EXAMPLES[command][0])
+    find(body, holder)[key] = EXAMPLE_CALL_ID
+    errors = decode(orjson.dumps(body), leniencies=frozenset()).problem.errors
+    assert [(e.path, e.message) for e in errors] == [
+        (".".join((*holder, key)), f"remove it: {goal} is already given"),
+    ]
 
 
 @pytest.mark.parametrize("command", ["calling.end", "calling.play", "calling.transfer", "update"])

@@ -1,12 +1,13 @@
 """The JSON Schema that the models write says what they judge, so that other languages can check before they publish."""
 
+import json
 import re
 
 import orjson
 import pytest
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
-from callmq_contracts import CATALOG, EXAMPLES, Rejected, decode
+from callmq_contracts import CATALOG, EXAMPLE_CALL_ID, EXAMPLES, MAX_BODY_BYTES, Rejected, decode
 from callmq_contracts.formats import FORMS
 from unit.contracts.mutations import find, mutated, mutations, places
 from unit.contracts.spellings import SCHEMES, addresses, spelled
@@ -60,3 +61,20 @@ def test_each_pattern_means_the_same_in_every_language(pattern):
     assert 0 < len(taken) < len(SPELLED)
     assert taken == {text for text in SPELLED if ecma(text)}
     assert taken == {text for text in SPELLED if python(text)}
+    for text in [*SPELLED, *(text + "\n" for text in taken)]:  # as docs/reference/README.md says
+        assert bool(re.search(pattern, text)) == (rust(text) or (text.endswith("\n") and rust(text[:-1])))
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (b"1e-400", "malformed"),
+        (b"[" * 65 + b"]" * 65, "malformed"),
+        (b'"' + b"x" * MAX_BODY_BYTES + b'"', "too_large"),
+    ],
+)
+def test_what_a_schema_takes_can_be_no_body(event, code):
+    text = b'{"command":"calling.user_event","id":"%b","params":{"event":{"x":%b}}}' % (EXAMPLE_CALL_ID.encode(), event)
+    schema = jsonschema_rs.Draft202012Validator(CATALOG["calling.user_event"].model.model_json_schema())
+    assert schema.is_valid(json.loads(text))
+    assert decode(text).problem.code == code

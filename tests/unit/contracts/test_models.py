@@ -25,6 +25,8 @@ from callmq_contracts import (
     TtsParams,
     Update,
     UpdateParams,
+    UserEvent,
+    UserEventParams,
     decode,
 )
 
@@ -65,6 +67,21 @@ def test_constructors_do_not_show_values():
         DialParams(from_="", to="CANARY", password="CANARY", swml={"CANARY": 1})
     assert "CANARY" not in str(caught.value)
     assert caught.value.error_count() == 3
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("hide", [lambda n: n, lambda n: [{"a": [n]}]])
+def test_what_json_lacks_is_not_written_as_null(number, hide):
+    event = UserEvent(id=EXAMPLE_CALL_ID, params=UserEventParams(event={"x": hide(number), "y": None}))
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        event.wire()
+    assert b'{"y":null}' in UserEvent(id=EXAMPLE_CALL_ID, params=UserEventParams(event={"y": None})).wire()
+
+
+def test_none_is_told_to_be_left_out():
+    """Type checkers take None, as what an absent key reads as."""
+    with pytest.raises(ValidationError, match="leave it out"):
+        DialParams(from_="x", to="+15550100", url="https://a", timeout=None)
 
 
 def test_update_by_status_can_be_made():
