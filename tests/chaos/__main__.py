@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import faulthandler
+import asyncio
 import logging
 import signal
 import sys
@@ -31,7 +31,6 @@ def main() -> int:
     only = tuple(name for name in told.only.split(",") if name)
     if unknown := set(only) - set(KINDS):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
-    faulthandler.register(signal.SIGUSR1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.disable(logging.CRITICAL)
     order = Order(told.seed, told.commands, told.faults, told.healthy, told.workers, only, told.seconds)
@@ -46,6 +45,9 @@ def main() -> int:
 
 async def _run(order: Order) -> Result:
     began = time.monotonic()
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGUSR1, lambda: [t.print_stack() for t in asyncio.all_tasks()]
+    )
     with PrivateNode() as node, node.vhost() as url:
         return await run(order, node, url, lambda word: print(f"{time.monotonic() - began:7.1f} s  {word}", flush=True))
 

@@ -17,14 +17,20 @@ import aio_pika
 
 from callmq_demo.node import PrivateNode
 from chaos import evidence as seen
-from chaos import faults_workers  # noqa: F401 - its kinds are registered by the import
+from chaos import (  # noqa: F401 - their kinds are registered by the import
+    faults_broker,
+    faults_endpoint,
+    faults_ledger,
+    faults_network,
+    faults_workers,
+)
 from chaos.kinds import Struck, schedule, strike
 from chaos.stage import DISTURBED, HEALTHY, Stage, stage
 from chaos.traffic import scripts
 from promises import tally
 
 RESUMES_WITHIN = 60.0
-QUIET_WITHIN = 240.0
+QUIET_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,8 @@ async def _settled(here: Stage, result: Result) -> None:
     here.crew.start(last)
     await last.ready()
     if not resting or not await quiet(here):
-        result.breaches.append(f"did not come to rest in {QUIET_WITHIN:.0f} s")
+        waiting = sorted(here.producer.confirmed - here.observer.answered)
+        result.breaches.append(f"did not come to rest in {QUIET_WITHIN:.0f} s: {len(waiting)} wait, as {waiting[:9]}")
     if code := await here.crew.retire(last):
         result.breaches.append(f"the last worker ended with {code}, though nothing was left to do")
 

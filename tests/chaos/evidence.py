@@ -25,6 +25,8 @@ from world import TOKEN
 TAP = "tap"
 BATCH = 400
 LATER = frozenset({401, 403, 429})
+# Of what was not carried out, the head of the answer says so, whatever becomes of its body.
+HEADED = frozenset({"retry_after", "half_answer", "drip"})
 
 
 @dataclass
@@ -103,7 +105,7 @@ async def gather(stage: Stage) -> Evidence:
 
 def _receipt(entry: Any) -> Receipt:
     subject = entry.subject
-    later = not entry.acted and (entry.fault == "retry_after" or entry.status in LATER)
+    later = not entry.acted and (entry.fault in HEADED or entry.status in LATER)
     return Receipt(subject.key, subject.command or "", entry.time, entry.acted, later, subject.call_id)
 
 

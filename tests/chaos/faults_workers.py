@@ -91,3 +91,26 @@ async def doze(stage: Stage, chance: random.Random) -> str:
     await asyncio.sleep(seconds)
     worker.signal(signal.SIGCONT)
     return f"worker {worker.number} for {seconds:.1f} s"
+
+
+@kind("worker", weight=0.5)
+async def poison(stage: Stage, chance: random.Random) -> str:
+    """A command whose every dispatch kills all workers, again and again, beside innocent ones."""
+    key = stage.producer.poison()
+    fault = stage.sandbox.arm("hang", match={"key": key}, times=0)
+    kills, since = 0, stage.sandbox.journal.received
+    for _ in range(3):
+        for _ in range(300):
+            if any(entry.subject.key == key for entry in stage.sandbox.journal.since(since)):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            break
+        for worker in stage.workers:
+            worker.kill()
+            stage.crew.start(worker)
+        kills, since = kills + 1, stage.sandbox.journal.received
+        await asyncio.gather(*(worker.ready() for worker in stage.workers))
+    stage.sandbox.faults.disarm(fault)
+    stage.sandbox.release()
+    return f"{kills} times"

@@ -13,11 +13,12 @@ from aio_pika.exceptions import AMQPException
 
 from callmq import Client
 from chaos.observer import NAMES, Observer
-from chaos.traffic import Letter, Script
+from chaos.traffic import Letter, Script, poisoned
 from promises import Sent
 
 WINDOW = 64
 OUTSTANDING = 300
+EXTRA = 10_000_000  # the numbers of scripts that no plan has
 SLACK = 2.0  # a request is read when the endpoint's loop turns, and this machine is shared
 TROUBLE = (AMQPException, OSError, TimeoutError, RuntimeError)
 
@@ -33,7 +34,19 @@ class Producer:
         self.published = 0
         self.allowed = float("inf")
         self.results: dict[str, int] = {}
+        self.under_way = 0
+        self.held = asyncio.Event()
+        self.held.set()
         self._stranger: Any = None
+        self._extra: list[Script] = []
+        self._poisons = 0
+
+    def poison(self) -> str:
+        """Have one more command published, next; return its key."""
+        self._poisons += 1
+        script = poisoned(EXTRA + self._poisons)
+        self._extra.append(script)
+        return str(script.letters[0].key)
 
     @property
     def outstanding(self) -> int:
@@ -43,7 +56,7 @@ class Producer:
         """Publish all scripts."""
         async with Client(self.url, app_id="chaos", publish_timeout=8.0) as client, asyncio.TaskGroup() as tasks:
             window = asyncio.Semaphore(WINDOW)
-            for script in scripts:
+            for script in self._with_extra(scripts):
                 await self._may_go()
                 await window.acquire()
                 self.phase_of[script.number] = phase
@@ -54,6 +67,12 @@ class Producer:
                 task.add_done_callback(lambda _: window.release())
             await asyncio.sleep(0)
         await self._leave()
+
+    def _with_extra(self, scripts: Iterator[Script]) -> Iterator[Script]:
+        for script in scripts:
+            while self._extra:
+                yield self._extra.pop()
+            yield script
 
     async def _may_go(self) -> None:
         while self.published >= self.allowed:
@@ -71,7 +90,10 @@ class Producer:
             while not ok:
                 name = f"{script.number}.{count}"
                 count += 1
+                await self.held.wait()
+                self.under_way += 1
                 ok = await self._publish(client, letter, name)
+                self.under_way -= 1
                 if not ok:
                     await asyncio.sleep(0.2)
 

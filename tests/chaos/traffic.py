@@ -67,6 +67,14 @@ def scripts(seed: int, commands: int) -> Iterator[Script]:
         number += 1
 
 
+def poisoned(number: int) -> Script:
+    """Return one command that is sent again when its worker died: on a call of its own."""
+    call_id = str(uuid.UUID(int=number, version=4))
+    return Script(
+        number, (_letter({**EXAMPLES["calling.denoise"][0], "id": call_id}, f"s{number}-0", call_id),), call_id
+    )
+
+
 def _dials(chance: random.Random, number: int) -> Script:
     letter = _dial(number, f"s{number}-0")
     if chance.random() < 0.03:
