@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aio_pika
-
 from callmq_demo.node import PrivateNode
 from chaos import evidence as seen
 from chaos import (  # noqa: F401 - their kinds are registered by the import
@@ -25,6 +23,7 @@ from chaos import (  # noqa: F401 - their kinds are registered by the import
     faults_workers,
 )
 from chaos.kinds import Struck, schedule, strike
+from chaos.observer import connect
 from chaos.stage import DISTURBED, HEALTHY, Stage, stage
 from chaos.traffic import scripts
 from promises import tally
@@ -173,7 +172,7 @@ async def quiet(here: Stage) -> bool:
 
 
 async def _rests(here: Stage) -> bool:
-    connection = await aio_pika.connect(here.url)
+    connection = await connect(here.url)
     async with connection:
         waiting = sum((await seen.left(connection)).values())
     return not waiting and not seen.recorded(here.ledger)[1]

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import orjson
 
 from callmq_worker.core.layout import layout
 from callmq_worker.core.retry import parse_tiers
-from chaos.observer import NAMES
+from chaos.observer import NAMES, connect
 from chaos.stage import TIERS, Stage
 from chaos.traffic import NUMBER, PASSWORD
 from promises import Copy, Journal, Receipt, Said, Sent, breaches
@@ -79,7 +78,7 @@ def script_of(name: str | None) -> int:
 
 async def tap(url: str) -> None:
     """Have every copy that waits in a tier seen: which of them did tells where a call's order ends."""
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+    async with await connect(url) as connection, connection.channel() as channel:
         queue = await channel.declare_queue(TAP, durable=True, arguments={"x-queue-type": "quorum"})
         for tier in parse_tiers(TIERS):
             await queue.bind(NAMES.retry(tier.name))
@@ -91,7 +90,7 @@ async def gather(stage: Stage) -> Evidence:
     documents = list(stage.observer.documents())
     replies = [Said(name, document) for _, name, document in documents]
     evidence = Evidence(stage.producer.sent, receipts, replies, [at for at, _, _ in documents])
-    connection = await aio_pika.connect(stage.url)
+    connection = await connect(stage.url)
     async with connection:
         evidence.left = await left(connection)
         evidence.dead = [_copy(m, m.routing_key.partition(".")[0]) for m in await taken(connection, NAMES.dead)]

@@ -20,6 +20,11 @@ TROUBLE = (AMQPException, OSError, TimeoutError, RuntimeError)
 EVERY = 64
 
 
+async def connect(url: str) -> Any:
+    """Connect, with a heartbeat that ends soon what nobody ended."""
+    return await aio_pika.connect(f"{url}?heartbeat=6", timeout=10)
+
+
 class Observer:
     """Takes what no queue took from the reply exchange: by a policy, so that not even a new exchange loses one."""
 
@@ -33,7 +38,7 @@ class Observer:
         definition = {"alternate-exchange": WATCH}
         policy = {"pattern": "^callmq\\.replies$", "definition": definition, "apply-to": "exchanges"}
         administration.call("PUT", f"/api/policies/{vhost}/{WATCH}", policy)
-        async with await aio_pika.connect(self.url) as connection, connection.channel() as channel:
+        async with await connect(self.url) as connection, connection.channel() as channel:
             exchange = await channel.declare_exchange(WATCH, "fanout", durable=True)
             queue = await channel.declare_queue(WATCH, durable=True, arguments={"x-queue-type": "quorum"})
             await queue.bind(exchange)
@@ -52,7 +57,7 @@ class Observer:
             await asyncio.sleep(0.3)
 
     async def _listen(self) -> None:
-        connection = await aio_pika.connect(self.url, timeout=10)
+        connection = await connect(self.url)
         try:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=8 * EVERY)

@@ -12,7 +12,7 @@ import aio_pika
 from aio_pika.exceptions import AMQPException
 
 from callmq import Client
-from chaos.observer import NAMES, Observer
+from chaos.observer import NAMES, Observer, connect
 from chaos.traffic import Letter, Script, poisoned
 from promises import Sent
 
@@ -129,7 +129,7 @@ class Producer:
     async def _exchange(self) -> Any:
         if self._stranger is None or self._stranger[0].is_closed or self._stranger[1].is_closed:
             await self._leave()
-            connection = await aio_pika.connect(self.url, timeout=5)
+            connection = await connect(self.url)
             channel = await connection.channel()
             self._stranger = (connection, channel, await channel.get_exchange(NAMES.commands, ensure=False))
         return self._stranger[2]
