@@ -86,20 +86,20 @@ async def half_answer(stage: Stage, chance: random.Random) -> str:
     return await _some(stage, chance, chance.choice(("half_answer", "bad_framing")))
 
 
-@kind("endpoint")
+@kind("endpoint", weight=0.3)
 async def too_many(stage: Stage, chance: random.Random) -> str:
     """429 for all."""
     return await _while(stage, chance, "retry_after", retry_after=chance.choice(("1", "2")))
 
 
-@kind("endpoint")
+@kind("endpoint", weight=0.5)
 async def absurd_retry_after(stage: Stage, chance: random.Random) -> str:
     value = chance.choice(ABSURD)
     told = await _some(stage, chance, "retry_after", retry_after=value, match={"command": "dial"})
     return f"{told} with {value!r}"
 
 
-@kind("endpoint")
+@kind("endpoint", weight=0.3)
 async def errors(stage: Stage, chance: random.Random) -> str:
     """5xx for all, whether it was done or not."""
     status, acts = chance.choice((500, 502, 503, 504)), chance.random() < 0.5

@@ -59,7 +59,7 @@ async def terminate(stage: Stage, chance: random.Random) -> str:
     return f"worker {worker.number} ended with {code}"
 
 
-@kind("worker", weight=0.5)
+@kind("worker", weight=0.3)
 async def rolling_restart(stage: Stage, _: random.Random) -> str:
     """SIGTERM to one after the other, each replaced and ready before the next."""
     codes = []
@@ -93,7 +93,7 @@ async def doze(stage: Stage, chance: random.Random) -> str:
     return f"worker {worker.number} for {seconds:.1f} s"
 
 
-@kind("worker", weight=0.5)
+@kind("worker", weight=0.2)
 async def poison(stage: Stage, chance: random.Random) -> str:
     """A command whose every dispatch kills all workers, again and again, beside innocent ones."""
     key = stage.producer.poison()
