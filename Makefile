@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test simulate bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test simulate chaos bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -34,6 +34,9 @@ test: broker strangers stores ## all tests but the image's; pytest's options in 
 
 simulate: setup ## live simulated worlds, or tell one: ARGS="--seed 7 --story", --seeds 5000, --deep
 	@PYTHONPATH=tests:deploy $(PYTHON) -m simulation $(ARGS)
+
+chaos: setup ## a campaign of faults against real workers and a real broker; ARGS="--seed 7 --commands 5000 --faults 50 --only kill,sleep"
+	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos $(ARGS)
 
 check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile
 	@echo "check: all well"

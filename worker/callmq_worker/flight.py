@@ -91,8 +91,8 @@ class Flight:
         self._recall.set()
 
     def resume(self) -> None:
-        """Begin again."""
-        self._recall.clear()
+        """Begin what is taken from now on; what was recalled stays so, even where its channel still lives."""
+        self._recall = asyncio.Event()
 
     async def abandon(self) -> None:
         """Stop now. What was being sent is found in the ledger by whoever gets the message next."""
@@ -102,7 +102,13 @@ class Flight:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _carry(self, delivery: Delivery, *, ordered: bool) -> None:
-        situated = self._engine.read(delivery, hold=ordered)
+        recall = self._recall
+        try:
+            situated = self._engine.read(delivery, hold=ordered)
+        except Exception:
+            LOG.exception("delivery not read", extra={"fields": {"lane": delivery.lane}})
+            await self._give_up(delivery)
+            return
         envelope = situated.read.envelope
 
         def describe() -> tuple[str, spans.Attributes]:
@@ -113,38 +119,41 @@ class Flight:
             try:
                 if isinstance(situated.read, Accepted):
                     span.set("callmq.command", situated.read.command.name)
-                span.set("callmq.outcome", await self._in_turn(situated))
+                span.set("callmq.outcome", await self._in_turn(situated, recall))
             except Exception:
                 span.fail("fault")
                 LOG.exception("delivery not settled", extra={"fields": {"lane": delivery.lane}})
-                await self._clock.sleep(FAULT_PAUSE)
-                await delivery.receipt.give_back()
+                await self._give_up(delivery)
 
-    async def _in_turn(self, situated: Situated) -> str:
+    async def _give_up(self, delivery: Delivery) -> None:
+        """Put back what failed in a way that nobody thought of, after a pause."""
+        await self._clock.sleep(FAULT_PAUSE)
+        await delivery.receipt.give_back()
+
+    async def _in_turn(self, situated: Situated, recall: asyncio.Event) -> str:
         """Settle it after the earlier commands of its call; calling.end does not wait."""
         read = situated.read
         call_id = read.command.call_id if isinstance(read, Accepted) and situated.hold else None
         if call_id is None or (isinstance(read, Accepted) and read.command.order is Order.OVERTAKES):
-            return await self._settle(situated)
+            return await self._settle(situated, recall)
         ticket = asyncio.Event()
         try:
-            if not self._order.enter(call_id, ticket) and not await self._unless_recalled(ticket.wait()):
-                await self._give_back(situated)  # an earlier one may still be on its way, whatever is resumed since
-                return "returned"
-            return await self._settle(situated)
+            if not self._order.enter(call_id, ticket):
+                await _unless(recall, ticket.wait())
+            return await self._settle(situated, recall)
         finally:
             successor = self._order.leave(call_id, ticket)
             if successor is not None:
                 successor.set()
 
-    async def _settle(self, situated: Situated) -> str:
+    async def _settle(self, situated: Situated, recall: asyncio.Event) -> str:
         held = 0.0
         while True:
-            if self._recall.is_set() or not situated.delivery.receipt.alive:
+            if recall.is_set() or not situated.delivery.receipt.alive:
                 await self._give_back(situated)
                 return "returned"
             try:
-                settlement = await self._decide(situated) if await self._paced(situated) else None
+                settlement = await self._decide(situated) if await self._paced(situated, recall) else None
             except LedgerAwayError as error:
                 self.ledger_fault = str(error)
                 self._changed()
@@ -152,26 +161,26 @@ class Flight:
             if settlement is None:
                 continue
             if isinstance(settlement, Returned):
-                await self._unless_recalled(self._clock.sleep(FAULT_PAUSE))
+                await _unless(recall, self._clock.sleep(FAULT_PAUSE))
                 continue
             if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
                 return await self._settler.perform(situated, settlement)
             await self._settler.release(settlement)  # and its followers wait with it, also through a recall
             held += settlement.delay
             situated = replace(situated, past=settlement.past)
-            await self._unless_recalled(self._clock.sleep(settlement.delay))
+            await _unless(recall, self._clock.sleep(settlement.delay))
 
     async def _give_back(self, situated: Situated) -> None:
         """Put it back, except in a lane that keeps order: closing its channel puts back all at once, in order."""
         if not situated.hold:
             await situated.delivery.receipt.give_back()
 
-    async def _paced(self, situated: Situated) -> bool:
+    async def _paced(self, situated: Situated, recall: asyncio.Event) -> bool:
         """Wait for a dial's slot. False: recalled, or its channel lost, meanwhile."""
         read = situated.read
         if not isinstance(read, Accepted) or not self._engine.paced(read):
             return True
-        return await self._unless_recalled(self._engine.pace(read)) and situated.delivery.receipt.alive
+        return await _unless(recall, self._engine.pace(read)) and situated.delivery.receipt.alive
 
     async def _decide(self, situated: Situated) -> Settlement:
         async with self._permits.one(situated.delivery.lane):
@@ -181,18 +190,19 @@ class Flight:
         fits = held + postponed.delay <= LONGEST_HOLD
         return situated.hold and postponed.ordered and fits
 
-    async def _unless_recalled(self, wait: Coroutine[Any, Any, Any]) -> bool:
-        """Wait, unless this worker gives back what has not begun. True: waited to the end. Raises what it raised."""
-        waiting = asyncio.ensure_future(wait)
-        recalled = asyncio.ensure_future(self._recall.wait())
-        try:
-            await asyncio.wait((waiting, recalled), return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting.result()
-                return True
-            return False
-        finally:
-            for future in (waiting, recalled):
-                if not future.done():
-                    future.cancel()
-            await asyncio.gather(waiting, recalled, return_exceptions=True)
+
+async def _unless(recall: asyncio.Event, wait: Coroutine[Any, Any, Any]) -> bool:
+    """Wait, unless what has not begun is given back. True: waited to the end. Raises what it raised."""
+    waiting = asyncio.ensure_future(wait)
+    recalled = asyncio.ensure_future(recall.wait())
+    try:
+        await asyncio.wait((waiting, recalled), return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            waiting.result()
+            return True
+        return False
+    finally:
+        for future in (waiting, recalled):
+            if not future.done():
+                future.cancel()
+        await asyncio.gather(waiting, recalled, return_exceptions=True)

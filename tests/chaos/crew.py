@@ -1,0 +1,127 @@
+"""The workers of a campaign: real processes, each with a proxy to the broker, a log and a probe; ended by pid."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.proxy import Proxy
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+START_SECONDS = 60.0
+
+
+@dataclass
+class Worker:
+    """One place of the crew, with the process that fills it at present."""
+
+    number: int
+    proxy: Proxy
+    log: Path
+    probe: int
+    process: subprocess.Popen[bytes] | None = None
+    lives: int = 0
+    ends: list[int] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+    def confine(self, size: int) -> None:
+        """Let no file grow beyond ``size`` bytes under this process; -1: any."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, -1))
+
+    def memory(self) -> float:
+        """Return the resident memory in MB, 0 where there is no process."""
+        with contextlib.suppress(OSError, AssertionError, IndexError):
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE / 1e6
+        return 0.0
+
+    async def ready(self) -> None:
+        """Return when it says that it is ready; raises where it ended or says so for too long."""
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._says_ready():
+                if self.process is None or self.process.poll() is not None:
+                    raise AssertionError(f"worker {self.number} ended: {self.log}")
+                await asyncio.sleep(0.1)
+
+    async def _says_ready(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.probe)
+        except OSError:
+            return False
+        try:
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        except OSError:
+            return False
+        finally:
+            writer.close()
+
+
+class Crew:
+    """All workers. ``environment`` says what one is started with; ``more`` is changed between phases."""
+
+    def __init__(self, workers: list[Worker], environment: Callable[[Worker], dict[str, str]]) -> None:
+        self.workers, self._environment = workers, environment
+        self.more: dict[str, str] = {}
+        self.memory: list[tuple[float, int, int, float]] = []
+
+    def start(self, worker: Worker) -> None:
+        told = {**os.environ, **self._environment(worker), **self.more}
+        with worker.log.open("ab") as log:
+            command = [sys.executable, "-m", "callmq", "work"]
+            worker.process = subprocess.Popen(command, env=told, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        worker.lives += 1
+
+    async def begin(self) -> None:
+        for worker in self.workers:
+            self.start(worker)
+        await asyncio.gather(*(worker.ready() for worker in self.workers))
+
+    async def retire(self, worker: Worker, seconds: float = 40.0) -> int:
+        """Ask one to end and return its exit code; -9 where it had to be killed."""
+        worker.signal(signal.SIGTERM)
+        process = worker.process
+        assert process is not None
+        until = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        worker.kill()
+        code = process.wait()
+        worker.ends.append(code)
+        return code
+
+    async def end(self) -> list[int]:
+        return list(await asyncio.gather(*(self.retire(worker) for worker in self.workers)))
+
+    def kill(self) -> None:
+        for worker in self.workers:
+            worker.signal(signal.SIGCONT)
+            worker.kill()
+
+    async def weigh(self) -> None:
+        """Note the memory of each, again and again."""
+        while True:
+            for worker in self.workers:
+                self.memory.append((time.monotonic(), worker.number, worker.lives, worker.memory()))
+            await asyncio.sleep(1)

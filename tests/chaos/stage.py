@@ -1,0 +1,117 @@
+"""Where a campaign takes place: a private node, a vhost, a sandbox, a ledger file, proxies, workers, an observer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from callmq_demo.administration import vhost_of
+from callmq_demo.node import PrivateNode
+from callmq_worker.sandbox.server import Sandbox
+from callmq_worker.sandbox.settings import SandboxSettings
+from chaos.crew import Crew, Worker
+from chaos.observer import Observer
+from chaos.producer import Producer
+from chaos.proxy import Proxy
+from world import TOKEN, environment
+
+TIERS = "1s,2s,4s"
+DEADLINE, LEASE = 3.0, 4.5
+CONCURRENCY = 32
+HEALTHY = {"CALLMQ_HTTP_DEADLINE": "30", "CALLMQ_LEASE": "45"}
+DISTURBED = {"CALLMQ_HTTP_DEADLINE": str(DEADLINE), "CALLMQ_LEASE": str(LEASE)}
+
+
+@dataclass
+class Stage:
+    node: PrivateNode
+    url: str
+    folder: Path
+    sandbox: Sandbox
+    crew: Crew
+    observer: Observer
+    producer: Producer
+
+    @property
+    def administration(self) -> Any:
+        return self.node.administration
+
+    @property
+    def vhost(self) -> str:
+        return quote(vhost_of(self.url), safe="")
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.db"
+
+    @property
+    def workers(self) -> list[Worker]:
+        return self.crew.workers
+
+    async def api(self, method: str, path: str, body: object = None) -> Any:
+        return await asyncio.to_thread(self.administration.call, method, path, body)
+
+    async def evaluate(self, text: str) -> str:
+        return await asyncio.to_thread(self.node.ctl, "eval", text)
+
+    async def seen(self, count: int, seconds: float = 20.0) -> bool:
+        """Wait until the endpoint received so many more requests, or time is up; say whether it did."""
+        wanted, until = self.sandbox.journal.received + count, time.monotonic() + seconds
+        while self.sandbox.journal.received < wanted and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        return self.sandbox.journal.received >= wanted
+
+
+@contextlib.asynccontextmanager
+async def stage(node: PrivateNode, url: str, folder: Path, workers: int) -> AsyncIterator[Stage]:
+    """Set it, with the workers ready; take it down at the end."""
+    settings = SandboxSettings(
+        project_id="project", api_token=TOKEN, cps=0.0, ring_seconds=0.0, answer_seconds=0.0, talk_seconds=86_400.0,
+        operation_seconds=86_400.0, rate_limit=0, seed=1, journal_size=5_000_000,
+    )  # fmt: skip
+    port = urlsplit(url).port
+    assert port is not None
+    async with contextlib.AsyncExitStack() as held:
+        sandbox = await held.enter_async_context(Sandbox(settings))
+        places = []
+        for number in range(1, workers + 1):
+            proxy = await held.enter_async_context(Proxy(port))
+            places.append(Worker(number, proxy, folder / f"worker-{number}.log", _free_port()))
+        observer = Observer(url)
+        here = Stage(node, url, folder, sandbox, None, observer, Producer(url, observer, sandbox))  # type: ignore[arg-type]
+        here.crew = Crew(places, lambda worker: _told(here, worker))
+        await observer.prepare(here.administration, here.vhost)
+        held.callback(here.crew.kill)
+        tasks = [asyncio.create_task(work) for work in (observer.listen(), here.crew.weigh())]
+        try:
+            yield here
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _told(here: Stage, worker: Worker) -> dict[str, str]:
+    parts = urlsplit(here.url)
+    url = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{worker.proxy.port}"))
+    more = {
+        "CALLMQ_RETRY_TIERS": TIERS,
+        "CALLMQ_CONCURRENCY": str(CONCURRENCY),
+        "CALLMQ_HEALTH_ADDR": f"127.0.0.1:{worker.probe}",
+        "CALLMQ_LOG_LEVEL": "info",
+        "CALLMQ_GRACE": "8",
+    }
+    return environment(url, here.ledger, here.sandbox.url, **more)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
