@@ -1,9 +1,10 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test simulate chaos bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
+BROKERS ?= installed trixie forky
 ENGINE ?= $(shell command -v docker || command -v podman || command -v buildah)
 export PYTHONPATH := deploy
 export UV_CUSTOM_COMPILE_COMMAND := make requirements
@@ -37,6 +38,13 @@ simulate: setup ## live simulated worlds, or tell one: ARGS="--seed 7 --story", 
 
 chaos: setup ## a campaign of faults against real workers and a real broker; ARGS="--seed 7 --commands 5000 --faults 50 --only kill,sleep"
 	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos $(ARGS)
+
+test-brokers: broker strangers stores ## the tests that need RabbitMQ, on each of BROKERS="installed trixie forky" (docs/brokers.md); a part in ARGS="..."
+	@bad=; for each in $(BROKERS); do \
+		server=$$CALLMQ_RABBITMQ_SERVER; echo "== RabbitMQ: $$each"; \
+		[ $$each = installed ] || server=$$($(PYTHON) -m callmq_demo.suites $$each) || { bad="$$bad $$each"; continue; }; \
+		CALLMQ_RABBITMQ_SERVER=$$server $(PYTHON) -m pytest -m "not image" $(or $(ARGS),tests/integration tests/acceptance) || bad="$$bad $$each"; \
+	done; [ -z "$$bad" ] || { echo "test-brokers: not well on$$bad" >&2; false; }
 
 check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile
 	@echo "check: all well"

@@ -213,7 +213,7 @@ class PrivateNode:
             return  # Erlang then starts one itself, with our HOME, which is how it is found and ended.
         port = self.layout.ports.epmd
         self._epmd = self._launch(str(epmd), "-port", str(port), "-address", LOOPBACK)
-        self._await(self._epmd, lambda: _connects(port))
+        self._await(self._epmd, lambda: _answers_as_epmd(port))
 
     def _launch(self, *command: str) -> subprocess.Popen[bytes]:
         return launch(command, self.layout.folder, self.layout.environment(), self.layout.boot_log)
@@ -237,9 +237,11 @@ def _first(patterns: Sequence[str]) -> Path | None:
     return next((found for pattern in patterns for found in sorted(Path("/").glob(pattern))), None)
 
 
-def _connects(port: int) -> bool:
+def _answers_as_epmd(port: int) -> bool:
+    """Whether it is Erlang's port mapper that listens there, and not somebody who only takes connections."""
     try:
-        socket.create_connection((LOOPBACK, port), timeout=5).close()
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(b"\x00\x01n")  # its question for names; the answer begins with its own port
+            return connection.recv(4, socket.MSG_WAITALL) == port.to_bytes(4, "big")
     except OSError:
         return False
-    return True

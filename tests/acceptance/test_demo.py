@@ -50,7 +50,8 @@ class Demo:
     """One run of the demo with a TMPDIR of its own, by which everything that it starts is known."""
 
     def __init__(self, folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "callmq_demo"), **more: str):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CALLMQ_", "SIGNALWIRE_"))}
+        ours = ("CALLMQ_", "SIGNALWIRE_")
+        kept = {n: v for n, v in os.environ.items() if n == "CALLMQ_RABBITMQ_SERVER" or not n.startswith(ours)}
         self.folder = folder
         self.lines: list[str] = []
         self._said = threading.Condition()
