@@ -108,12 +108,11 @@ class ByKey(_Chosen):
 
     def tag(self, value: Any) -> str:
         """Return the tag of the first key that is there and not null."""
-        if isinstance(value, BaseModel):
-            there = [name for name in self.names if hasattr(value, name)]
-        else:
-            there = [name for name in self.names if isinstance(value, dict) and name in value]
-            there.sort(key=lambda name: value[name] is None)
-        return self._tags[there[0] if there else self.names[0]]
+        shown = value if isinstance(value, dict) else value.__dict__ if isinstance(value, BaseModel) else {}
+        for name, tag in self._tags.items():
+            if shown.get(name) is not None:
+                return tag
+        return self._tags[next((name for name in self.names if name in shown), self.names[0])]
 
     def tags(self) -> Iterable[str]:
         """Return the tags of the branches, in the union's order."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -24,7 +25,7 @@ from callmq_contracts.formats import (
     WebUrl,
     ranged,
 )
-from callmq_contracts.problem import FieldCode
+from callmq_contracts.problem import MAX_ERRORS, FieldCode
 from callmq_contracts.shapes import (
     Body,
     Closed,
@@ -63,9 +64,10 @@ def _variable_fault(name: str, value: Any) -> Fault | None:
 def _variables(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
+    each = (fault for name, text in value.items() if (fault := _variable_fault(name, text)))
+    faults = list(islice(each, MAX_ERRORS))
     if len(value) > MAX_VARIABLES:
-        raise refusal("custom_variables", [Fault((), FieldCode.OUT_OF_BOUNDS, f"at most {MAX_VARIABLES} are allowed")])
-    faults = [fault for name, text in value.items() if (fault := _variable_fault(name, text))]
+        faults.insert(0, Fault((), FieldCode.OUT_OF_BOUNDS, f"at most {MAX_VARIABLES} are allowed"))
     if faults:
         raise refusal("custom_variables", faults)
     return value

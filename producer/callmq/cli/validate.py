@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import BinaryIO, Final, TypeAlias
 
@@ -14,11 +15,14 @@ from callmq.cli.lines import read_blocks
 from callmq.cli.settings import read_extra_commands
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Command, Rejected, Safety
+from callmq_contracts.problem import ProblemCode
 
 HELP = "check command bodies without sending them: one body a line on standard input, one verdict a line out"
 _STDIN: Final = 0
 # A missing control_id is derived from the key, which a body alone does not have: any will do for a verdict.
 _SOME_KEY: Final = "validate"
+_NO_JSON: Final = "is not JSON"
+_ONE_A_LINE: Final = "One body a line: is this body spread over several?"
 
 Judge: TypeAlias = Callable[[bytes], Command | Rejected]
 
@@ -52,7 +56,10 @@ def verdict(judged: Command | Rejected) -> bytes:
     """Return the verdict on one body and its line's end, as the wire description has it."""
     if isinstance(judged, Command):
         return _good(judged.name, judged.safety, judged.leniencies)
-    return orjson.dumps({"ok": False, "problem": judged.problem.as_dict()}, option=orjson.OPT_APPEND_NEWLINE)
+    problem = judged.problem
+    if problem.code is ProblemCode.MALFORMED and _NO_JSON in problem.detail:
+        problem = replace(problem, detail=f"{problem.detail} {_ONE_A_LINE}")
+    return orjson.dumps({"ok": False, "problem": problem.as_dict()}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @lru_cache(maxsize=512)

@@ -176,6 +176,18 @@ def test_custom_variables(variables, name, code, as_bytes):
     assert errors(decode(as_bytes(body))) == [(f"{VARIABLES}.{name}", code)]
 
 
+def test_too_many_custom_variables_are_judged_one_by_one_as_well(as_bytes):
+    variables = {f"k{i}": "v" for i in range(20)} | {"1a": "x", "b": 1}
+    body = put(example("dial", 2), VARIABLES, variables)
+    assert errors(decode(as_bytes(body))) == [
+        (VARIABLES, "out_of_bounds"),
+        (f"{VARIABLES}.1a", "bad_format"),
+        (f"{VARIABLES}.b", "wrong_type"),
+    ]
+    body = put(example("dial", 2), VARIABLES, {f"{i}": i for i in range(9000)})
+    assert len(errors(decode(as_bytes(body)))) == 100
+
+
 # command, which example, what is changed, the errors
 ACROSS = [
     ("dial", 0, {"to": ...}, [("params.to", "missing")]),

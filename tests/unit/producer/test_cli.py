@@ -178,6 +178,14 @@ def test_validate_judges_line_by_line() -> None:
     assert [verdict["problem"]["code"] for verdict in verdicts[1:3]] == ["malformed", "too_large"]
 
 
+def test_validate_asks_whether_a_body_is_spread_over_several_lines() -> None:
+    spread = json.dumps(json.loads(DIAL), indent=1).encode()
+    told = [json.loads(verdict(decode(line)))["problem"]["detail"] for line in (spread.splitlines()[0], b'  "a": 1,')]
+    assert all(detail.endswith("One body a line: is this body spread over several?") for detail in told)
+    assert b"spread" not in verdict(decode(b'{"command":"dial","params":{"x":1e-400}}'))
+    assert json.loads(verdict(decode(spread)))["ok"]
+
+
 def test_validate_of_good_bodies_is_0() -> None:
     with piped("validate", stdin=-1) as process:
         process.communicate(DIAL + b"\n" + DIAL, 60)
