@@ -127,7 +127,12 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
         if time.monotonic() > until:
             say(f"the time is over after {number - 1} faults")
             break
-        struck = await strike(kind, here, chance)
+        try:
+            struck = await strike(kind, here, chance)
+        except Exception as error:  # noqa: BLE001 - what was seen until now is judged nevertheless
+            result.breaches.append(f"{kind.name} could not be done or undone: {error!r}")
+            say(result.breaches[-1])
+            break
         result.struck.append(struck)
         result.resumed.append(await _resumption(here, struck, result, publishing))
         producer.allowed = max(producer.allowed, due + 2 * share)
