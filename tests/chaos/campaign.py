@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from chaos.stage import DISTURBED, HEALTHY, Stage, stage
 from chaos.traffic import scripts
 from promises import tally
 
+# Settled; stopped with work that will be delivered again; asked to end before it had begun.
+ENDS = (0, 1, -signal.SIGTERM)
 RESUMES_WITHIN = 60.0
 QUIET_WITHIN = 120.0
 
@@ -87,7 +90,7 @@ async def _settled(here: Stage, result: Result) -> None:
     """Come to rest, end all, and let one more worker do what those whose connection was dead had to leave."""
     resting = await quiet(here)
     result.exits = await here.crew.end()
-    result.breaches += [f"a worker ended with {code}" for code in result.exits if code not in (0, 1)]
+    result.breaches += [f"a worker ended with {code}" for code in result.exits if code not in ENDS]
     last = here.workers[0]
     here.crew.start(last)
     await last.ready()
