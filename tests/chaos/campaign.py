@@ -29,6 +29,8 @@ from chaos.stage import DISTURBED, HEALTHY, Stage, stage
 from chaos.traffic import scripts
 from promises import tally
 
+# Settled; stopped with work that will be delivered again; asked to end before it had begun.
+ENDS = (0, 1, -signal.SIGTERM)
 RESUMES_WITHIN = 60.0
 QUIET_WITHIN = 120.0
 
@@ -88,9 +90,7 @@ async def _settled(here: Stage, result: Result) -> None:
     """Come to rest, end all, and let one more worker do what those whose connection was dead had to leave."""
     resting = await quiet(here)
     result.exits = await here.crew.end()
-    # One that hears of its end while it still starts has begun nothing, and dies of the signal itself.
-    odd = [code for code in result.exits if code not in (0, 1, -signal.SIGTERM)]
-    result.breaches += [f"a worker ended with {code}" for code in odd]
+    result.breaches += [f"a worker ended with {code}" for code in result.exits if code not in ENDS]
     last = here.workers[0]
     here.crew.start(last)
     await last.ready()
@@ -130,7 +130,12 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
         if time.monotonic() > until:
             say(f"the time is over after {number - 1} faults")
             break
-        struck = await strike(kind, here, chance)
+        try:
+            struck = await strike(kind, here, chance)
+        except Exception as error:  # noqa: BLE001 - what was seen until now is judged nevertheless
+            result.breaches.append(f"{kind.name} could not be done or undone: {error!r}")
+            say(result.breaches[-1])
+            break
         result.struck.append(struck)
         result.resumed.append(await _resumption(here, struck, result, publishing))
         producer.allowed = max(producer.allowed, due + 2 * share)

@@ -118,6 +118,6 @@ class Proxy:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Close with a reset, not with a goodbye."""
     raw = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # it was closed already
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
