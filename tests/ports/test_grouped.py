@@ -9,7 +9,7 @@ import pytest
 
 from callmq_worker.core import guard
 from callmq_worker.core.record import Busy, Claim, RecordKey, State
-from intents import LEASE, intent, reply
+from intents import LEASE, intent
 from ledgers import admit, ended, touch, won
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def test_a_record_that_was_purged_meanwhile_does_not_come_back(bench: Benc
     first, second = bench.connect(), bench.connect()
     await ended(first, "order-1")
     interrupt(first, lambda: second.purge(0, 10))
-    assert not await first.transact(KEY, guard.owe(reply("succeeded"), b"to"))
+    assert not await first.transact(KEY, guard.owe(b"to"))
     assert await first.look(KEY) is None
     assert await first.owed(10) == []
 
@@ -67,7 +67,7 @@ async def test_a_record_that_was_purged_and_made_again_is_another(bench: Bench):
         assert await second.transact(KEY, guard.release(held, doubt=False, spare=False))
 
     interrupt(first, again)
-    assert not await first.transact(KEY, guard.owe(reply("succeeded"), b"to"))
+    assert not await first.transact(KEY, guard.owe(b"to"))
     assert (await first.look(KEY)).state is State.FREE
 
 

@@ -127,7 +127,7 @@ async def test_a_record_is_in_the_lists_that_it_belongs_to(connect, redis_server
     key = RecordKey("default", "order-1")
     await ledger.transact(key, guard.resolve(lambda _record, sequence: reply("succeeded", sequence), b"to"))
     assert sizes() == [1, 0, 0]
-    await ledger.transact(key, guard.paid(reply("succeeded", 2)))
+    await ledger.transact(key, guard.paid(reply("succeeded", 2), b"to"))
     assert sizes() == [0, 0, 1]
     assert await ledger.purge(-1e9, 10) == 1
     assert sizes() == [0, 0, 0]

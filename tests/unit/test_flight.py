@@ -5,9 +5,14 @@ import asyncio
 from callmq_contracts.examples import EXAMPLES
 from callmq_worker.adapters.memory import ManualClock, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
+from callmq_worker.core.layout import lanes, layout
 from callmq_worker.core.outcome import Answered
+from callmq_worker.course import Course
+from callmq_worker.flight import Flight
+from callmq_worker.ports import BrokerAwayError
+from callmq_worker.runner import Runner
 from commands import properties
-from flights import Hand, delivery
+from flights import NAMES, TIERS, Hand, delivery
 from world import until
 
 EVENT = EXAMPLES["calling.user_event"][0]
@@ -56,3 +61,57 @@ async def test_a_fault_in_reading_puts_the_delivery_back(monkeypatch, caplog):
     await until(lambda: not len(hand.flight))
     assert taken.receipt.settled == "given back"
     assert "delivery not read" in caplog.text
+
+
+class DyingSession:
+    """A session whose publishing side is lost while its consuming side hands over until it is closed."""
+
+    def __init__(self, clock: ManualClock, endpoint: HeldDispatcher) -> None:
+        self.clock, self.endpoint = clock, endpoint
+        self.alive, self.over = True, asyncio.Event()
+
+    async def declare(self, _layout):
+        return ()
+
+    async def consume(self, lane, _prefetch, taken):
+        if lane.ordered:
+            self.taken = taken
+            self.hand_over("a", "b")
+        return self
+
+    def hand_over(self, *keys: str) -> None:
+        for key in keys:
+            self.taken(delivery(self.clock, EVENT, properties(EVENT["command"], key), lane="control"))
+
+    async def lost(self) -> str:
+        await until(lambda: self.endpoint.begun > 0)
+        return "publishing connection closed"
+
+    async def close(self) -> None:
+        self.hand_over("c")
+        await until(self.over.is_set)
+
+    def forget(self) -> None:
+        pass
+
+    async def connect(self):
+        if self.over.is_set():
+            raise BrokerAwayError("of the test")
+        return self
+
+
+async def test_what_a_lost_session_still_hands_over_does_not_overtake_what_was_recalled():
+    clock, endpoint = ManualClock(), HeldDispatcher(Turn(Answered(200), acts=True))
+    hand, session = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), DyingSession(clock, endpoint)
+    course = Course(lanes(NAMES), layout(NAMES, TIERS), 4, 20.0, 1_000_000.0)
+    runner = Runner(course, session, hand.ledger, hand.gates, clock)
+    runner.begin(lambda permits, changed: Flight(hand.engine, hand.settler, permits, changed), hand.settler)
+    running = asyncio.create_task(runner.run())
+    await until(lambda: runner.flight.taken == 3 and len(runner.flight) == 1, running)
+    assert endpoint.begun == 1
+    endpoint.go.set()
+    await until(lambda: not len(runner.flight), running)
+    runner.stop()
+    session.over.set()
+    await running
+    assert [request.key for request in endpoint.sent] == ["a"]

@@ -109,6 +109,7 @@ class Runner:
     async def _serve(self, session: Session) -> bool:
         """Use one session until it is lost or the worker stops. False: the grace was too short."""
         self._session_lost = None
+        self.flight.resume()
         self.condition.broker = None
         LOG.info("connected to the broker")
         watching = asyncio.create_task(self._watch(session))
@@ -133,9 +134,8 @@ class Runner:
         return landed
 
     def _drop(self) -> bool:
-        """Let go of what has not begun on a lost session: it will be delivered again."""
+        """Let go of what has not begun, and of what still comes, on a lost session: it will be delivered again."""
         self.flight.recall()
-        self.flight.resume()
         return True
 
     def _over(self) -> bool:
