@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -42,9 +43,10 @@ def listeners(pids: list[int]) -> list[tuple[str, int]]:
     inodes = set()
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            target = str(descriptor.readlink())
-            if target.startswith("socket:"):
-                inodes.add(target[8:-1])
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed; a listener stays open
+                target = str(descriptor.readlink())
+                if target.startswith("socket:"):
+                    inodes.add(target[8:-1])
     rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     held = [row[1].split(":") for row in rows if row[3] == LISTENING and row[9] in inodes]
     return [(address, int(port, 16)) for address, port in held]
