@@ -1,5 +1,6 @@
 """What every model of a body is made of: closed, strict, and never filled in."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
@@ -135,9 +136,9 @@ class Ruled(Closed):
     """A closed object with rules across its keys. They are looked at even where a field is wrong."""
 
     @classmethod
+    @abstractmethod
     def faults(cls, given: Mapping[str, Any]) -> Iterator[Fault]:
         """Yield what is wrong across the keys that are given."""
-        raise NotImplementedError
 
     @model_validator(mode="wrap")
     @classmethod

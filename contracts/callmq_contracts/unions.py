@@ -5,6 +5,7 @@ shows (its JSON type, its ``type``, or which key is there), and only that branch
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, get_args
 
@@ -18,16 +19,16 @@ TAG: Final = re.compile(r"^<[a-z_?|]+>$")  # tags stand in pydantic's locations;
 _NAMES: Final[dict[str, type | tuple[type, ...]]] = {"text": str, "list": list, "object": (dict, BaseModel)}
 
 
-class _Chosen:
+class _Chosen(ABC):
     """What the three choices share: they say a tag for a value, in the order of the union's branches."""
 
     def __init__(self, *names: str) -> None:
         """Name the branches, in the union's order."""
         self.names = names
 
+    @abstractmethod
     def tag(self, value: Any) -> str:
         """Return the tag of the branch that judges ``value``."""
-        raise NotImplementedError
 
     def tags(self) -> Iterable[str]:
         """Return the tags of the branches, in the union's order."""

@@ -113,13 +113,19 @@ async def test_one_that_is_killed_is_started_again_and_the_other_goes_on(w, seve
     assert await asyncio.to_thread(parent.process.wait, 20) == 0
 
 
-async def test_sigterm_lets_them_settle_and_a_second_one_ends_them_at_once(w, several):
+async def drained(w, several) -> Parent:
+    """Lend a parent that was told to stop while one of its two workers has a request on its way."""
     w.sandbox.arm("hang", match={"key": "k1"}, acts=True)
     parent = several(2, CALLMQ_HTTP_DEADLINE="20", CALLMQ_LEASE="25", CALLMQ_GRACE="30")
     await parent.ready()
     assert (await w.client.send(DIAL, key="k1")).ok
     await w.sandbox.holding(1)
     parent.process.terminate()
+    return parent
+
+
+async def test_sigterm_lets_them_settle_and_a_second_one_ends_them_at_once(w, several):
+    parent = await drained(w, several)
     await until(lambda: len(parent.children()) == 1)  # the idle one ended
     assert parent.process.poll() is None
     assert "not ready" not in parent.ask("/livez")
@@ -161,12 +167,7 @@ async def test_a_parent_that_dies_with_unread_reports_leaves_no_orphans(w, sever
 
 @pytest.mark.parametrize("how", ["the whole group is told", "the parent dies"])
 async def test_a_drain_is_not_cut_short_by_a_second_reason(w, several, how):
-    w.sandbox.arm("hang", match={"key": "k1"}, acts=True)
-    parent = several(2, CALLMQ_HTTP_DEADLINE="20", CALLMQ_LEASE="25", CALLMQ_GRACE="30")
-    await parent.ready()
-    assert (await w.client.send(DIAL, key="k1")).ok
-    await w.sandbox.holding(1)
-    parent.process.terminate()
+    parent = await drained(w, several)
     await until(lambda: len(parent.children()) == 1)
     pids = parent.children()
     if how == "the parent dies":

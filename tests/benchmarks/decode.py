@@ -1,4 +1,4 @@
-"""What judging a body costs: ``make bench``. Figures for people; nothing here passes or fails.
+"""What judging a body costs: ``make bench-decode``. Figures for people; nothing here passes or fails.
 
 First the CPU microseconds of one body (best of several rounds): decode from bytes to a command with its class,
 lifetime and order, and with the fingerprint, beside what parses or checks less. The goal is three times

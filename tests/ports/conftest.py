@@ -14,7 +14,7 @@ from callmq_worker.adapters.redis import RedisLedger
 from callmq_worker.adapters.sqlite import SqliteLedger
 from intents import Time
 from needs import missing
-from stores import RedisServer, find_redis
+from stores import PostgresServer, RedisServer, find_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -155,6 +155,21 @@ async def opened() -> AsyncIterator[Callable[[Any], Any]]:
     yield keep
     for ledger in ledgers:
         await ledger.close()
+
+
+@pytest.fixture
+def postgres_ledgers(
+    opened: Callable[[Any], Any], postgres: PostgresServer, database: str
+) -> Callable[..., PostgresLedger]:
+    """Lend the way to open PostgreSQL ledgers, on the test's database unless told otherwise."""
+    usual = postgres.url(database)
+    return lambda url=usual, **options: opened(PostgresLedger(url, **options))
+
+
+@pytest.fixture
+def redis_ledgers(opened: Callable[[Any], Any], redis_url: str) -> Callable[..., RedisLedger]:
+    """Lend the way to open Redis ledgers, on the session's server unless told otherwise."""
+    return lambda url=redis_url, **options: opened(RedisLedger(url, **options))
 
 
 @pytest.fixture

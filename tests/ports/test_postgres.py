@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def connect(opened: Callable[..., Any], postgres: PostgresServer, database: str) -> Callable[..., PostgresLedger]:
-    usual = postgres.url(database)
-    return lambda url=usual, **options: opened(PostgresLedger(url, **options))
+def connect(postgres_ledgers: Callable[..., PostgresLedger]) -> Callable[..., PostgresLedger]:
+    return postgres_ledgers
 
 
 @pytest.fixture
@@ -81,13 +80,13 @@ async def test_a_migration_that_fails_changes_nothing(
     assert await ledger.transact(*closed(2)) == 2
 
 
-async def test_a_newer_schema_is_refused(ledger: PostgresLedger, postgres: PostgresServer, database: str):
+async def test_a_newer_schema_is_refused(ledger: PostgresLedger, connect, postgres: PostgresServer, database: str):
     await ledger.secret()
     postgres.run("UPDATE callmq_ledger SET version = 99", database)
     with pytest.raises(LedgerUnusableError, match=r"newer callmq \(schema 99"):
-        await PostgresLedger.open(postgres.url(database))
+        await connect().secret()
     postgres.run("UPDATE callmq_ledger SET version = 1", database)
-    await (await PostgresLedger.open(postgres.url(database))).close()
+    await connect().secret()
 
 
 @pytest.mark.parametrize(

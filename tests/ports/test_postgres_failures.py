@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def connect(opened: Callable[..., Any], postgres: PostgresServer, database: str) -> Callable[..., PostgresLedger]:
-    usual = postgres.url(database)
-    return lambda url=usual, **options: opened(PostgresLedger(url, **options))
+def connect(postgres_ledgers: Callable[..., PostgresLedger]) -> Callable[..., PostgresLedger]:
+    return postgres_ledgers
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def connect(opened: Callable[..., Any], redis_url: str) -> Callable[..., RedisLedger]:
-    return lambda url=redis_url, **options: opened(RedisLedger(url, **options))
+def connect(redis_ledgers: Callable[..., RedisLedger]) -> Callable[..., RedisLedger]:
+    return redis_ledgers
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     assert (await connect().look(closed(1)[0])).reply == b"r" * 100
     monkeypatch.undo()
     with pytest.raises(LedgerUnusableError, match=r"newer callmq \(schema 2"):
-        await RedisLedger.open(redis_server.url())
+        await connect().secret()
 
 
 # Durability

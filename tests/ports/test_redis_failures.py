@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def connect(opened: Callable[..., Any], redis_url: str) -> Callable[..., RedisLedger]:
-    return lambda url=redis_url, **options: opened(RedisLedger(url, **options))
+def connect(redis_ledgers: Callable[..., RedisLedger]) -> Callable[..., RedisLedger]:
+    return redis_ledgers
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ async def test_a_newer_schema_is_refused(connect: Callable[..., SqliteLedger], p
     await first.close()
     run_sql(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(LedgerUnusableError, match="newer callmq"):
-        await SqliteLedger.open(path)
+        await connect().secret()
     run_sql(path, f"PRAGMA user_version = {SCHEMA_VERSION}")
     await connect().secret()
 

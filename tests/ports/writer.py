@@ -16,7 +16,7 @@ WRITERS = 8
 
 
 async def write(path: str, first: int) -> None:
-    ledger = await SqliteLedger.open(path)
+    ledger = SqliteLedger(path)
 
     async def keep_writing(number: int) -> None:
         while True:

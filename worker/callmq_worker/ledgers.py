@@ -1,7 +1,7 @@
 """From a URL to a ledger; part of the wiring. A store's client library is imported only where it is chosen."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -11,7 +11,7 @@ from callmq_worker.settings import SQLITE
 
 LOG = logging.getLogger("callmq.wiring")
 LONGEST_WAIT: Final = 15.0
-_Open: TypeAlias = Callable[[str, bool], Awaitable[Ledger]]
+_Named: TypeAlias = Callable[[str, bool], Ledger]
 
 
 async def open_ledger(url: str, clock: Clock, *, wait: bool, make: bool = True) -> Ledger:
@@ -20,12 +20,11 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool, make: bool = True) 
     ``wait``: with backoff, until it answers; else raises `LedgerAwayError`. Without ``make`` nothing is made or brought
     up to date. Raises `LedgerUnusableError` where waiting won't help.
     """
-    opened = _OPENERS[url.partition("://")[0]]
+    named = _LEDGERS[url.partition("://")[0]]
     tries = 0
     while True:
         try:
-            ledger = await opened(url, make)
-            break
+            return await _answering(named(url, make))
         except LedgerAwayError as error:
             if not wait or isinstance(error, LedgerUnusableError):
                 raise
@@ -33,27 +32,36 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool, make: bool = True) 
             LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
             await clock.sleep(pause)
             tries = min(tries + 1, 10)
+
+
+async def _answering(ledger: Ledger) -> Ledger:
+    """Return the ledger once it answers; close it where it does not."""
+    try:
+        await ledger.secret()
+    except BaseException:
+        await ledger.close()
+        raise
     return ledger
 
 
-async def _sqlite(url: str, make: bool) -> Ledger:  # noqa: FBT001 - the shape of all openers
-    return await SqliteLedger.open(Path(url.removeprefix(SQLITE)), make=make)
+def _sqlite(url: str, make: bool) -> Ledger:  # noqa: FBT001 - the shape of all that name one
+    return SqliteLedger(Path(url.removeprefix(SQLITE)), make=make)
 
 
-async def _postgres(url: str, make: bool) -> Ledger:  # noqa: FBT001
+def _postgres(url: str, make: bool) -> Ledger:  # noqa: FBT001
     try:
         from callmq_worker.adapters.postgres import PostgresLedger  # noqa: PLC0415 - only where it is chosen
     except ImportError as error:
         raise _missing("postgres") from error
-    return await PostgresLedger.open(url, make=make)
+    return PostgresLedger(url, make=make)
 
 
-async def _redis(url: str, make: bool) -> Ledger:  # noqa: FBT001
+def _redis(url: str, make: bool) -> Ledger:  # noqa: FBT001
     try:
         from callmq_worker.adapters.redis import RedisLedger  # noqa: PLC0415 - only where it is chosen
     except ImportError as error:
         raise _missing("redis") from error
-    return await RedisLedger.open(url, make=make)
+    return RedisLedger(url, make=make)
 
 
 def _missing(extra: str) -> LedgerUnusableError:
@@ -62,7 +70,7 @@ def _missing(extra: str) -> LedgerUnusableError:
     )
 
 
-_OPENERS: Final[dict[str, _Open]] = {
+_LEDGERS: Final[dict[str, _Named]] = {
     "sqlite": _sqlite,
     "postgresql": _postgres,
     "postgres": _postgres,

@@ -77,17 +77,6 @@ class PostgresLedger(GroupedLedger[int]):
         """
         super().__init__("postgresql", PostgresStore(Connections(url, patience, make=make)), time)
 
-    @classmethod
-    async def open(cls, url: str, *, patience: float = 5.0, make: bool = True) -> "PostgresLedger":
-        """Connect now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(url, patience=patience, make=make)
-        try:
-            await ledger.secret()
-        except BaseException:
-            await ledger.close()
-            raise
-        return ledger
-
 
 class PostgresStore:
     """The statements. Each is a transaction of its own, so a worker that is stopped in between holds no lock."""
@@ -161,17 +150,11 @@ class PostgresStore:
 
 def _arrays(changes: Sequence[Change[int]]) -> list[list[Any]]:
     rows = [
-        (
-            *(r.account, r.key, r.fingerprint, r.command, r.state.value, r.received_at, r.updated_at),
-            *(r.attempt, r.spared, r.owner, r.lease_until, r.doubt, r.sequence, r.reply, r.due),
-            secrets.randbits(_REVISION_BITS),
-        )
+        (*r[:_STATE], r.state.value, *r[_STATE + 1 :], secrets.randbits(_REVISION_BITS))
         for r in (change.after for change in changes)
     ]
     return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _record(row: Sequence[Any]) -> Record:
-    values = list(row)
-    values[_STATE] = _STATES[values[_STATE]]
-    return Record(*values)
+    return Record._make((*row[:_STATE], _STATES[row[_STATE]], *row[_STATE + 1 :]))

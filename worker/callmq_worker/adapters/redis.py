@@ -29,17 +29,6 @@ class RedisLedger(GroupedLedger[bytes]):
         """
         super().__init__("redis", RedisStore(RedisServer(url, patience, make=make)), time)
 
-    @classmethod
-    async def open(cls, url: str, *, patience: float = 5.0, make: bool = True) -> "RedisLedger":
-        """Connect now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(url, patience=patience, make=make)
-        try:
-            await ledger.secret()
-        except BaseException:
-            await ledger.close()
-            raise
-        return ledger
-
 
 class RedisStore:
     """The scripts. Each is atomic, and its answer comes after the write was synced (``appendfsync always``)."""

@@ -61,17 +61,6 @@ class SqliteLedger:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    @classmethod
-    async def open(cls, path: str | Path, *, patience: float = 5.0, make: bool = True) -> "SqliteLedger":
-        """Open the file now. Raises `LedgerUnusableError` where waiting won't help, else `LedgerAwayError`."""
-        ledger = cls(path, patience=patience, make=make)
-        try:
-            await ledger.secret()
-        except BaseException:
-            await ledger.close()
-            raise
-        return ledger
-
     @property
     def system(self) -> str:
         """The store's name in traces."""
