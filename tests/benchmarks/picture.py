@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 860, 330, 150, 20, 10, 44
+WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 900, 330, 200, 20, 10, 44
 STYLE = """\
     text { font: 13px system-ui, sans-serif; fill: #1f2328; } .title { font-weight: 600; font-size: 15px; }
     .own { fill: #1a7f37; } .other { fill: #8c959f; } .line { stroke: #d0d7de; }

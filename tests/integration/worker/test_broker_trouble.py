@@ -233,3 +233,16 @@ async def test_followers_wait_for_one_in_flight_when_only_the_publishing_connect
         assert [w.acted(key) for key in ("a2", "a3")] == [0, 0]
         w.sandbox.release()
         assert [(await w.reply(key))["outcome"] for key in ("a1", "a2", "a3")] == ["succeeded"] * 3
+
+
+async def test_the_lanes_shut_as_soon_as_the_account_is_refused_whatever_is_in_flight(w):
+    async with w.working(CALLMQ_HTTP_DEADLINE="20", CALLMQ_LEASE="30", CALLMQ_PROBE_INTERVAL="600") as worker:
+        w.sandbox.arm("hang", match={"key": "slow"}, acts=True)
+        w.sandbox.arm("status", status=401, match={"key": "refused"})
+        assert (await w.client.send(DIAL, key="slow")).ok
+        await w.sandbox.holding(1)
+        assert (await w.client.send(DIAL, key="refused")).ok
+        await until(lambda: not worker.runner._consumers)
+        assert len(worker.runner.flight)
+        w.sandbox.release()
+        assert (await w.reply("slow"))["outcome"] == "succeeded"
