@@ -166,6 +166,14 @@ async def test_purging_holds_the_lock_only_for_small_batches(connect: Callable[.
     assert time.asked == asked + 3
 
 
+async def test_what_is_asked_for_in_the_turn_of_the_close_is_done(connect, path: Path):
+    ledger = connect()
+    await ledger.secret()
+    number, _ = await asyncio.gather(ledger.transact(*closed(1)), ledger.close())
+    assert number == 1
+    assert (await connect().look(closed(1)[0])).state is State.CLOSED
+
+
 async def test_callers_of_two_loops_share_a_ledger(ledger: SqliteLedger):
     await ledger.transact(*closed(1))
     there = await asyncio.to_thread(lambda: asyncio.run(ledger.look(closed(1)[0])))

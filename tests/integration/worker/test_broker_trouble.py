@@ -246,3 +246,23 @@ async def test_the_lanes_shut_as_soon_as_the_account_is_refused_whatever_is_in_f
         assert len(worker.runner.flight)
         w.sandbox.release()
         assert (await w.reply("slow"))["outcome"] == "succeeded"
+
+
+async def test_the_lanes_open_as_soon_as_the_account_works_whatever_is_in_flight(w):
+    more = {"CALLMQ_HTTP_DEADLINE": "60", "CALLMQ_LEASE": "70", "CALLMQ_PROBE_INTERVAL": "3"}
+    async with w.working(**more) as worker:
+        calls = []
+        for key in ("d1", "d2"):
+            await w.client.send(DIAL, key=key)
+            calls.append({**EXAMPLES["calling.user_event"][0], "id": (await w.reply(key))["call_id"]})
+        w.sandbox.arm("status", status=401, times=1, match={"key": "refused"})
+        w.sandbox.arm("hang", match={"key": "slow"}, acts=True)
+        assert (await w.client.send(DIAL, key="refused")).ok
+        await until(lambda: worker.gates.shut)
+        for key, call in zip(("probe", "slow"), calls, strict=True):  # the first lane that a probe looks into
+            assert (await w.client.send(call, key=key, expires_at=int(time.time() * 1000) + 60_000)).ok
+        assert (await w.client.send(DIAL, key="later")).ok
+        assert (await w.reply("later"))["outcome"] == "succeeded"
+        await w.sandbox.holding(1)
+        w.sandbox.release()
+        assert (await w.reply("slow"))["outcome"] == "succeeded"
