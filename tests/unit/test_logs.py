@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from callmq_worker.adapters import logs
-from callmq_worker.adapters.logs import LineHandler, register_secret, setup_logs
+from callmq_worker.adapters.logs import LineHandler, clean, register_secret, setup_logs
 
 NUMBER = "+15551234567"
 LOG = logging.getLogger("callmq.test")
@@ -115,6 +115,15 @@ def test_a_deep_recursion_is_cut(lines):
         LOG.exception("too deep")
     (event,) = lines()
     assert len(event["exception"]["stack"]) == logs.MAX_FRAMES + 1
+
+
+def test_a_text_that_was_cleaned_before_loses_what_is_registered_since(lines):
+    for text in ("queue PTlater-canary", "queue PTlater-canary " * 20):
+        assert "PTlater-canary" in clean(text)
+    register_secret("PTlater-canary")
+    for text in ("queue PTlater-canary", "queue PTlater-canary " * 20):
+        assert "PTlater-canary" not in clean(text)
+    assert clean("to +15551234567") == "to ***67"
 
 
 def test_registered_secrets_are_taken_out_everywhere(lines):
