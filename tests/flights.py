@@ -13,18 +13,22 @@ from callmq_contracts.names import Names
 from callmq_worker.adapters.memory import ManualClock, MemoryLedger, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, Turn, unwatched
 from callmq_worker.adapters.otel_observer import NoObserver
+from callmq_worker.core.flow import Pace, Rates
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import RecordKey
 from callmq_worker.core.retry import parse_tiers
+from callmq_worker.dials import Dials
 from callmq_worker.engine import Engine, Policy, Tools
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
+from callmq_worker.pacing import Pacing
 from callmq_worker.ports import Delivery, LedgerAwayError, Published
 from callmq_worker.settler import Means, Settler
 from commands import DIAL, RULES, SECRET, properties
 
 TIERS = parse_tiers("1s,5s,30s,2m,10m,1h")
 NAMES = Names()
+UNPACED = Rates(Pace(0.0))
 KEY = RecordKey("default", "order-1")
 
 
@@ -61,6 +65,7 @@ class Hand:
     max_attempts: int = 8
     lease: float = 45.0
     http_deadline: float = 30.0
+    rates: Rates = UNPACED
     ledger: Any = None
     mend: Any = None
     outcomes: Counter = field(default_factory=Counter)
@@ -68,8 +73,9 @@ class Hand:
 
     def __post_init__(self) -> None:
         self.ledger = self.ledger or WatchedLedger(self.clock, self.store, self.watch)
-        self.gates = Gates(self.clock, 0.0, 15.0, RULES.accounts)
-        policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0)
+        pacing = Pacing(self.ledger, self.clock)
+        self.gates = Gates(self.clock, 15.0, pacing)
+        policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0, self.rates)
         observer = NoObserver()
         tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, SECRET)
         self.engine = Engine(policy, tools)
@@ -77,7 +83,8 @@ class Hand:
             self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self.mend or self._mend, SECRET
         )  # fmt: skip
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
-        self.flight = Flight(self.engine, self.settler, Permits(10), lambda: None)
+        self.dials = Dials(NAMES, self.rates, sorted(RULES.accounts), 4, pacing, tools)
+        self.flight = Flight(self.engine, self.settler, self.dials, Permits(10), lambda: None)
 
     def _mend(self) -> None:
         self.mended += 1

@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from callmq_contracts.names import DEFAULT_ACCOUNT
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
@@ -14,6 +16,8 @@ EXPIRES_AT: Final = "expires-at"
 ACCOUNT: Final = "account"
 CAMPAIGN: Final = "campaign"
 CALL_ID: Final = "call-id"
+PRIORITY: Final = "priority"
+PUBLISHED: Final = (IDEMPOTENCY_KEY, EXPIRES_AT, ACCOUNT, CAMPAIGN, PRIORITY, CALL_ID)
 TRACE_HEADERS: Final = ("traceparent", "tracestate", "baggage")
 # Set by the worker on copies that wait in a delay tier or lie in the dead letters.
 RECEIVED_AT: Final = "callmq-received-at"
@@ -22,7 +26,6 @@ ATTEMPTS: Final = "callmq-attempts"
 DOUBT: Final = "callmq-doubt"
 TRUNCATED_FROM: Final = "truncated-from"
 
-DEFAULT_ACCOUNT: Final = "default"
 CONTENT_TYPE: Final = "application/json"
 # Stands for the content type where the properties can't be decoded. Copies keep it, so no replay takes them for others.
 UNREADABLE: Final = "application/vnd.callmq.unreadable"
@@ -35,6 +38,14 @@ _SHORTSTR: Final = 255
 
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Priority(StrEnum):
+    """Which dials of an account go first."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    BULK = "bulk"
 
 
 class Properties(NamedTuple):
@@ -66,6 +77,7 @@ class Envelope(NamedTuple):
     account: str = DEFAULT_ACCOUNT
     campaign: str | None = None
     call_id: str | None = None
+    priority: Priority = Priority.NORMAL
     published_at: float | None = None
     expires_at: float | None = None
     time_to_live: float | None = None
@@ -82,6 +94,9 @@ class Envelope(NamedTuple):
         if self.time_to_live is not None:
             end = min(end, start + self.time_to_live)
         return end
+
+
+_PRIORITIES: Final = tuple(p.value for p in Priority)
 
 
 class _Reading:
@@ -108,6 +123,15 @@ class _Reading:
     def header(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
         value = self.properties.headers.get(name)
         return None if value is None else self.text(name, value, pattern, rule)
+
+    def priority(self) -> Priority:
+        value = self.properties.headers.get(PRIORITY)
+        if value is None:
+            return Priority.NORMAL
+        if value not in _PRIORITIES:
+            self.fault(PRIORITY, FieldCode.BAD_FORMAT, f"'{PRIORITY}' must be one of {', '.join(_PRIORITIES)}.")
+            return Priority.NORMAL
+        return Priority(value)
 
     def moment(self, name: str) -> float | None:
         value = self.properties.headers.get(name)
@@ -179,6 +203,7 @@ def read_envelope(properties: Properties) -> tuple[Envelope, Problem | None]:
         account=r.header(ACCOUNT, ACCOUNT_PATTERN, "1 to 64 letters, digits, '.', '_' or '-'") or DEFAULT_ACCOUNT,
         campaign=r.header(CAMPAIGN, _TEXT, "1 to 255 printable characters"),
         call_id=r.header(CALL_ID, _CALL_ID, "a call id (8-4-4-4-12 hexadecimal digits)"),
+        priority=r.priority(),
         published_at=properties.timestamp,
         expires_at=r.moment(EXPIRES_AT),
         time_to_live=r.time_to_live(),

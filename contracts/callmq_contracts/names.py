@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+DEFAULT_ACCOUNT: Final = "default"
 DIAL: Final = "dial"
 PREFIX_PATTERN: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 
@@ -26,13 +27,26 @@ class Names:
 
     @property
     def dial(self) -> str:
-        """Queue of the dial lane."""
+        """Queue that all dials come through; those that have to wait do so in the lanes of their account."""
         return f"{self.prefix}.dial"
+
+    def dial_lane(self, account: str, number: int) -> str:
+        """Queue of dials of one account that wait for their turn, numbered from 1."""
+        return f"{self.prefix}.dial.{account}.{number}"
+
+    @property
+    def live(self) -> str:
+        """Exchange that parts the commands on live calls by account."""
+        return f"{self.prefix}.live"
 
     @property
     def control(self) -> str:
-        """Queue of the control lane: commands on live calls."""
+        """Exchange and queue of commands on live calls whose account has no control lane of its own."""
         return f"{self.prefix}.control"
+
+    def control_of(self, account: str) -> str:
+        """Queue of the control lane of an account."""
+        return self.control if account == DEFAULT_ACCOUNT else f"{self.prefix}.control.{account}"
 
     @property
     def returned(self) -> str:

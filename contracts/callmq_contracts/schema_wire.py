@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from callmq_contracts import envelope as wire
+from callmq_contracts.names import DEFAULT_ACCOUNT
 from callmq_contracts.problem import ProblemCode
 from callmq_contracts.reply import OutcomeName
 from callmq_contracts.schema_walk import Schema
@@ -13,6 +14,12 @@ WIRE_VERSION: Final = 1
 DEAD: Final = (OutcomeName.REJECTED, OutcomeName.FAILED, OutcomeName.EXPIRED)
 _LAST_MILLISECOND: Final = 253_402_300_799_000
 _TEXT: Final = "^[^\\x00-\\x1f\\x7f]{1,255}$"
+_PRIORITY: Final[Schema] = {
+    "type": "string",
+    "enum": [p.value for p in wire.Priority],
+    "default": wire.Priority.NORMAL.value,
+    "description": "Which dials of an account go first. Of no meaning for other commands.",
+}
 _TRACE: Final[Schema] = {
     "traceparent": {"type": "string", "description": "W3C Trace Context: the span that published."},
     "tracestate": {"type": "string", "description": "W3C Trace Context."},
@@ -46,9 +53,10 @@ def command_headers(*, key_required: bool) -> Schema:
             "examples": ["2026-12-24T18:00:00Z", 1798135200000],
         },
         wire.ACCOUNT: _text(
-            "Which configured account sends it; `default` when absent.", "^[A-Za-z0-9._-]{1,64}$", wire.DEFAULT_ACCOUNT
+            "Which configured account sends it; `default` when absent.", "^[A-Za-z0-9._-]{1,64}$", DEFAULT_ACCOUNT
         ),
         wire.CAMPAIGN: _text("Groups commands; copied to the reply.", _TEXT, "spring"),
+        wire.PRIORITY: _PRIORITY,
         wire.CALL_ID: _text(
             "A copy of the body's call id; another one than the body's is refused.",
             "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
@@ -119,7 +127,7 @@ def reply_headers() -> Schema:
 
 def copy_headers(*outcomes: OutcomeName) -> Schema:
     """Return the schema of the headers of a dead letter or a parked copy."""
-    published = (wire.IDEMPOTENCY_KEY, wire.EXPIRES_AT, wire.ACCOUNT, wire.CAMPAIGN, wire.CALL_ID, *wire.TRACE_HEADERS)
+    published = (*wire.PUBLISHED, *wire.TRACE_HEADERS)
     return {
         "type": "object",
         "description": "AMQP headers of a copy that is kept. The body is the published one, byte for byte, cut at 256 "

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import orjson
 from pamqp import encode
@@ -14,6 +14,7 @@ from callmq.errors import InvalidCommandError
 from callmq_contracts import envelope
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Rejected, Safety
+from callmq_contracts.envelope import Priority
 from callmq_contracts.extra import NO_EXTRA, ExtraCommands
 from callmq_contracts.finite import is_finite, is_utf8
 from callmq_contracts.formats import is_call_id
@@ -31,6 +32,7 @@ _OPTIONS: Final = {
     envelope.EXPIRES_AT: "expires_at",
     envelope.ACCOUNT: "account",
     envelope.CAMPAIGN: "campaign",
+    envelope.PRIORITY: "priority",
     envelope.CALL_ID: "call_id",
 }
 
@@ -42,14 +44,15 @@ class Options(TypedDict, total=False):
     """What may be said about one command besides its body and key.
 
     ``expires_at``: an aware datetime, RFC 3339 text or integer milliseconds since the epoch. ``account``: the name
-    of a configured account. ``call_id``: taken from the body where absent. ``reply_to``: a queue that gets the reply
-    too. ``headers``: further AMQP headers. ``validate``: check the body here first; the default is True but for
-    bytes.
+    of a configured account. ``priority``: which dials go first, high, normal (the default) or bulk. ``call_id``:
+    taken from the body where absent. ``reply_to``: a queue that gets the reply too. ``headers``: further AMQP
+    headers. ``validate``: check the body here first; the default is True but for bytes.
     """
 
     expires_at: datetime | str | int | None
     account: str | None
     campaign: str | None
+    priority: Priority | Literal["high", "normal", "bulk"] | None
     call_id: str | None
     reply_to: str | None
     correlation_id: str | None
@@ -69,6 +72,7 @@ class Message:
     expires_at: datetime | str | int | None = None
     account: str | None = None
     campaign: str | None = None
+    priority: Priority | Literal["high", "normal", "bulk"] | None = None
     call_id: str | None = None
     reply_to: str | None = None
     correlation_id: str | None = None
@@ -169,6 +173,7 @@ def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
         envelope.EXPIRES_AT: _moment(message.expires_at),
         envelope.ACCOUNT: message.account,
         envelope.CAMPAIGN: message.campaign,
+        envelope.PRIORITY: _priority(message.priority),
         envelope.CALL_ID: message.call_id,
     }
     headers.update((name, value) for name, value in own.items() if value is not None)
@@ -178,6 +183,16 @@ def _headers(message: Message, call_id: str | None) -> dict[str, Any]:
     if stated is None and call_id is not None:
         headers[envelope.CALL_ID] = call_id
     return headers
+
+
+def _priority(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return Priority(value).value
+    except ValueError:
+        rule = f"priority must be one of {', '.join(p.value for p in Priority)}."
+        raise _invalid(ProblemCode.INVALID_HEADER, rule) from None
 
 
 def _has_form(headers: dict[str, Any]) -> bool:

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from callmq_worker.core.layout import lanes, layout
+from callmq_worker.core.layout import control_lane, lanes, layout
 from callmq_worker.course import Course
-from callmq_worker.flight import Flight
 from callmq_worker.ports import LedgerAwayError
 from callmq_worker.runner import Runner
+from callmq_worker.wiring import furnish
+from commands import RULES
 from flights import NAMES, TIERS, Hand
 from simulation.ports import HostBroker, HostClock, HostDispatcher, HostLedger, HostPublisher, HostReceipt
 from simulation.post import Session
@@ -46,12 +47,12 @@ class Host:
             self.settler = hand.settler
             while True:
                 self.connect()
-                for lane in lanes(NAMES):
+                for lane in (control_lane(NAMES, "default"), *lanes(NAMES)):
                     await self.session.consume(lane, 10, lambda d, lane=lane: hand.flight.take(d, ordered=lane.ordered))
                 await self.session.lost()
-        course = Course(lanes(NAMES), layout(NAMES, TIERS), 4, 20.0, 1_000_000.0)
+        course = Course(layout(NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
         runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, clock)
-        runner.begin(lambda permits, changed: Flight(hand.engine, hand.settler, permits, changed), hand.settler)
+        furnish(runner, hand.engine, hand.settler, hand.dials, 4)
         landed = await runner.run()
         self.note("ends", "" if landed else "and something was in flight")
         self.process.kill()

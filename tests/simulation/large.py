@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmq_contracts.examples import EXAMPLES
+from callmq_worker.core.flow import CampaignPace, Pace, Rates
+from flights import UNPACED
 from promises import Journal, breaches
 from simulation.fate import CALM, Seeded
 from simulation.person import Person
@@ -17,6 +19,7 @@ END = CALM + 200.0
 CALLS = ("5a1c0f7e-2b64-4d0a-9c33-0b7d1e8f4a21", "0e9c80d7-a149-4917-892d-420043709f45")
 ON_CALLS = ("calling.record", "calling.denoise", "calling.user_event", "calling.play.stop", "calling.end")
 HEALTHY_EVERY = 8
+RATES = (UNPACED, Rates(Pace(0.5)), Rates(Pace(4.0, from_rate=1.0), campaigns={"spring": CampaignPace(0.3, 2.0)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def live_large(seed: int) -> LivedLarge:
     healthy = seed % HEALTHY_EVERY == 0
     chance = random.Random(f"what is published {seed}")
     fate = lambda world: Seeded(seed, world.loop.time, healthy=healthy)  # noqa: E731
-    world = World(fate, max_attempts=chance.choice((3, 8)))
+    world = World(fate, max_attempts=chance.choice((3, 8)), rates=RATES[seed % len(RATES)])
     world.healthy = healthy
     for number in range(chance.randint(1, 3)):
         world.host(f"worker {number + 1}", whole=True)
@@ -80,6 +83,11 @@ def _plan(chance: random.Random) -> Iterator[tuple[float, dict[str, Any], str | 
             changes["expires_in"] = chance.choice((0.5, 3.0, 20.0))
         elif chance.random() < 0.15:
             changes["expiration"] = str(chance.choice((500, 5000)))
+        if chance.random() < 0.4:
+            changes["headers"] = {
+                "campaign": chance.choice(("spring", "autumn")),
+                "priority": chance.choice(("high", "bulk")),
+            }
         yield at, body, key, changes
         while chance.random() < 0.35:
             yield at + chance.choice((0.0, 0.01, 1.0, 20.0, 90.0)), body, key, changes

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callmq_contracts.envelope import Properties
-from callmq_worker.core.layout import Lane, Layout, lanes
+from callmq_worker.core.layout import WAITING_LANE, Lane, Layout, control_lane, lanes
 from callmq_worker.core.publications import Publication
-from callmq_worker.ports import Delivery
+from callmq_worker.ports import BrokerAwayError, Delivery
 from flights import NAMES, again, tier_seconds, waiting
 from simulation.loop import Loop, Process
 
@@ -82,7 +82,7 @@ class Post:
 
     def __init__(self, loop: Loop, choose: Callable[[int], int], now: Callable[[], float]) -> None:
         self.loop, self._choose, self.now = loop, choose, now
-        self.queues = {lane.queue: Queue(lane) for lane in lanes(NAMES)}
+        self.queues = {lane.queue: Queue(lane) for lane in (control_lane(NAMES, "default"), *lanes(NAMES))}
         self.parked: list[Letter] = []
         self.taken: list[Publication] = []
         self.waiting: list[Publication] = []
@@ -103,6 +103,9 @@ class Post:
             self.loop.call_later(tier_seconds(publication), self._due, publication, context=self.loop.world.context)
         elif publication.exchange == NAMES.commands:
             self.arrive(Letter(publication.body, again(publication)))
+        elif not publication.exchange and publication.routing_key.startswith(f"{NAMES.dial}."):
+            lane = Lane(WAITING_LANE, publication.routing_key)
+            self.queue_of(lane).letters.append(Letter(publication.body, again(publication), ""))
         elif (publication.exchange, publication.routing_key) == ("", NAMES.unknown):
             self.parked.append(Letter(publication.body, again(publication), ""))
 
@@ -128,13 +131,15 @@ class Post:
 
     def _return(self, letter: Letter, reason: str) -> None:
         headers = {**letter.properties.headers, "x-death": [{"reason": reason}]}
-        properties = letter.properties._replace(headers=headers, expiration=None)
+        key = letter.properties.routing_key
+        key = "dial" if key.startswith(f"{NAMES.dial}.") else key  # as its queue's dead-letter routing key says
+        properties = letter.properties._replace(routing_key=key, headers=headers, expiration=None)
         queue = self.queues[NAMES.returned]
         queue.letters.append(Letter(letter.body, properties, NAMES.returned))
         self._pump(queue)
 
     def consume(self, lane: Lane, prefetch: int, hand_over: Callable[[Delivery], None], process: Process) -> Channel:
-        queue = self.queues[lane.queue]
+        queue = self.queue_of(lane)
         channel = Channel(self, queue, process, prefetch, hand_over)
         queue.channels.append(channel)
         self._pump(queue)
@@ -153,7 +158,7 @@ class Post:
             self._pump(channel.queue)
 
     def take_back(self, queue: Queue, letters: list[Letter]) -> None:
-        limit = DELIVERY_LIMIT if queue.lane.name == "dial" else 1000
+        limit = DELIVERY_LIMIT if queue.lane.name in ("dial", WAITING_LANE) else 1000
         for letter in reversed(letters):
             letter.redelivered = True
             if letter.deliveries >= limit:
@@ -174,8 +179,24 @@ class Post:
             channel.unsettled[letter] = None
             self._hand_over(channel, letter)
 
+    def queue_of(self, lane: Lane) -> Queue:
+        return self.queues.setdefault(lane.queue, Queue(lane))
+
+    def fetched(self, channel: Channel) -> tuple[Delivery, int] | None:
+        """Hand out the next letter of a queue."""
+        letters = channel.queue.letters
+        if not letters:
+            return None
+        letter = letters.popleft()
+        letter.deliveries += 1
+        channel.unsettled[letter] = None
+        return self._delivery(channel, letter), len(letters)
+
     def _hand_over(self, channel: Channel, letter: Letter) -> None:
-        delivery = Delivery(
+        self.loop.call_soon(channel.hand_over, self._delivery(channel, letter), context=channel.process.context)
+
+    def _delivery(self, channel: Channel, letter: Letter) -> Delivery:
+        return Delivery(
             channel.queue.lane.name,
             channel.queue.lane.queue,
             letter.exchange,
@@ -186,7 +207,6 @@ class Post:
             letter.redelivered,
             letter.deliveries - 1,
         )
-        self.loop.call_soon(channel.hand_over, delivery, context=channel.process.context)
 
 
 class Session:
@@ -216,5 +236,32 @@ class Session:
         self._channels.append(self._post.consume(lane, prefetch, hand_over, self._process))
         return self._channels[-1]
 
+    async def fetcher(self) -> Fetcher:
+        return Fetcher(self)
+
+    def channel(self, lane: Lane) -> Channel:
+        """Return a channel without a consumer."""
+        queue = self._post.queue_of(lane)
+        self._channels.append(Channel(self._post, queue, self._process, 0, lambda _: None))
+        return self._channels[-1]
+
     async def close(self) -> None:
         self.cut("closed")
+
+
+class Fetcher:
+    """Asks for letters one by one, on a channel a queue."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._channels: dict[str, Channel] = {}
+
+    async def fetch(self, lane: Lane) -> tuple[Delivery, int] | None:
+        channel = self._channels.setdefault(lane.queue, self._session.channel(lane))
+        if not channel.open:
+            raise BrokerAwayError("channel closed")
+        return channel.post.fetched(channel)
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            channel.shut()

@@ -119,7 +119,9 @@ class World:
         parted = frozenset(str(p.headers.get("idempotency-key")) for p in taken if waiting(p))
         left = {**self.post.left, "debts": sum(r.due is not None for r in self.store.records.values())}
         left["faults of the loop"] = len(self.loop.faults)
-        recorded = {r.key: orjson.loads(r.reply)["outcome"] for r in self.store.records.values() if r.reply}
+        recorded = {
+            r.key: orjson.loads(r.reply)["outcome"] for r in self.store.records.values() if r.reply and " " not in r.key
+        }
         ledger = {key: outcome for key, outcome in recorded.items() if " " not in key}
         return Journal(
             self.sent, self.receipts, says, dead, parked, left, ledger, self.reopened, parted,

@@ -5,12 +5,12 @@ import asyncio
 from callmq_contracts.examples import EXAMPLES
 from callmq_worker.adapters.memory import ManualClock, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
-from callmq_worker.core.layout import lanes, layout
+from callmq_worker.core.layout import layout
 from callmq_worker.core.outcome import Answered
 from callmq_worker.course import Course
-from callmq_worker.flight import Flight
 from callmq_worker.ports import BrokerAwayError
 from callmq_worker.runner import Runner
+from callmq_worker.wiring import furnish
 from commands import properties
 from flights import NAMES, TIERS, Hand, delivery
 from world import until
@@ -83,6 +83,12 @@ class DyingSession:
         for key in keys:
             self.taken(delivery(self.clock, EVENT, properties(EVENT["command"], key), lane="control"))
 
+    async def fetcher(self):
+        return self
+
+    async def fetch(self, _lane):
+        return None
+
     async def lost(self) -> str:
         await until(lambda: self.endpoint.begun > 0)
         return "publishing connection closed"
@@ -103,14 +109,15 @@ class DyingSession:
 async def test_what_a_lost_session_still_hands_over_does_not_overtake_what_was_recalled():
     clock, endpoint = ManualClock(), HeldDispatcher(Turn(Answered(200), acts=True))
     hand, session = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), DyingSession(clock, endpoint)
-    course = Course(lanes(NAMES), layout(NAMES, TIERS), 4, 20.0, 1_000_000.0)
-    runner = Runner(course, session, hand.ledger, hand.gates, clock)
-    runner.begin(lambda permits, changed: Flight(hand.engine, hand.settler, permits, changed), hand.settler)
+    runner = Runner(Course(layout(NAMES, TIERS), 20.0, 1_000_000.0), session, hand.ledger, hand.gates, clock)
+    hand.dials.accounts = ("default",)
+    furnish(runner, hand.engine, hand.settler, hand.dials, 4)
     running = asyncio.create_task(runner.run())
-    await until(lambda: runner.flight.taken == 3 and len(runner.flight) == 1, running)
+    flight = runner.accounts[0].flight
+    await until(lambda: flight.taken == 3 and len(flight) == 1, running)
     assert endpoint.begun == 1
     endpoint.go.set()
-    await until(lambda: not len(runner.flight), running)
+    await until(lambda: not len(flight), running)
     runner.stop()
     session.over.set()
     await running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callmq_contracts.leniency import ALL_LENIENCIES
+from callmq_worker.core.flow import Pace, Rates
 from callmq_worker.settings import SettingsError, load, state_dir
 
 CANARY = "canary-7d2e-secret"
@@ -50,7 +51,7 @@ def test_the_defaults_of_the_description():
     s = settings()
     assert s.ledger_url == "sqlite:////nobody/.local/state/callmq/callmq.db"
     assert (s.prefix, s.concurrency, s.http_deadline, s.lease, s.grace) == ("callmq", 100, 30, 45, 35)
-    assert (s.dial_rate, s.max_attempts, s.probe_interval, s.retention) == (1, 8, 15, 14 * 86_400)
+    assert (s.rates.usual.rate, s.max_attempts, s.probe_interval, s.retention) == (1, 8, 15, 14 * 86_400)
     assert ",".join(t.name for t in s.tiers) == "1s,5s,30s,2m,10m,1h"
     assert (s.health_addr, s.leniencies, s.log_level, s.log_format) == (
         "127.0.0.1:8087",
@@ -72,7 +73,9 @@ CASES = [
     ("CALLMQ_HTTP_DEADLINE", "10s", "http_deadline", 10.0, "0"),
     ("CALLMQ_LEASE", "60", "lease", 60.0, "901"),
     ("CALLMQ_GRACE", "0", "grace", 0.0, "-1"),
-    ("CALLMQ_DIAL_RATE", "0.5", "dial_rate", 0.5, "fast"),
+    ("CALLMQ_DIAL_RATE", "0.5", "rates", Rates(Pace(0.5)), "fast"),
+    ("CALLMQ_FROM_RATE", "0.1", "rates", Rates(Pace(1.0, 0.1)), "-1"),
+    ("CALLMQ_DIAL_LANES", "32", "dial_lanes", 32, "0"),
     ("CALLMQ_MAX_ATTEMPTS", "1", "max_attempts", 1, "0"),
     ("CALLMQ_PROBE_INTERVAL", "0.5", "probe_interval", 0.5, "nan"),
     ("CALLMQ_RETENTION", "2000000", "retention", 2_000_000.0, "inf"),

@@ -7,7 +7,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from callmq_contracts.address import parse_addresses
-from callmq_contracts.envelope import ACCOUNT_PATTERN, DEFAULT_ACCOUNT
+from callmq_contracts.envelope import ACCOUNT_PATTERN
+from callmq_contracts.names import DEFAULT_ACCOUNT
+from callmq_worker.rates import ACCOUNT_RATES
 from callmq_worker.reading import Reading
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -54,12 +56,21 @@ def read_accounts(r: Reading, document: Mapping[str, Any]) -> tuple[AccountSetti
     return tuple(accounts)
 
 
+def account_names(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all accounts, whether or not they are complete; the default one has its lane always."""
+    listed = document.get("accounts", {})
+    names = {str(name) for name in listed} if isinstance(listed, Mapping) else set()
+    return tuple(sorted({DEFAULT_ACCOUNT, *(n for n in names if ACCOUNT_PATTERN.match(n))}))
+
+
 def _listed_account(r: Reading, name: str, entry: Any, endpoint: str | None) -> AccountSettings:
     own = Reading({}, entry if isinstance(entry, Mapping) else {})
-    own.strangers(f"accounts.{name}", ACCOUNT_KEYS)
+    own.strangers(f"accounts.{name}", ACCOUNT_KEYS | ACCOUNT_RATES)
     values = {}
     if not ACCOUNT_PATTERN.match(name):
         r.fault(f"accounts.{name}", "must be named with 1 to 64 letters, digits, '.', '_' or '-'.")
+    if name.isdigit():
+        r.fault(f"accounts.{name}", "must not be a mere number: queues are named after accounts and numbered.")
     for word in ACCOUNT_WORDS:
         value = entry.get(word) if isinstance(entry, Mapping) else None
         path = entry.get(f"{word}_file") if isinstance(entry, Mapping) else None

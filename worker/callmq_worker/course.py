@@ -3,16 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from callmq_worker.core.layout import Lane, Layout
+from callmq_worker.core.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
     """What this worker runs by. Times in seconds."""
 
-    lanes: tuple[Lane, ...]
     layout: Layout
-    concurrency: int
     grace: float
     retention: float
 

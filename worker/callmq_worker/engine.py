@@ -3,14 +3,15 @@
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from typing import Final, assert_never
 
 from callmq_contracts.command import Safety
-from callmq_contracts.envelope import broker_expired
+from callmq_contracts.envelope import Priority, broker_expired
 from callmq_contracts.names import DIAL
 from callmq_worker.core import guard, intake, settle, spans
+from callmq_worker.core.flow import Flow, Pace, Rates, flow_of
 from callmq_worker.core.intake import Accepted, Refusal, Rules
-from callmq_worker.core.layout import RETURNED_LANE
+from callmq_worker.core.layout import RETURNED_LANE, WAITING_LANE
 from callmq_worker.core.outcome import Again, Done, Paused, Refused, Verdict, Withheld, judge
 from callmq_worker.core.record import (
     Busy,
@@ -38,6 +39,7 @@ from callmq_worker.ports import (
 )
 
 LOG = logging.getLogger("callmq.engine")
+UNPACED: Final = Pace(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Policy:
     http_deadline: float
     max_attempts: int
     probe_interval: float
+    rates: Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +95,31 @@ class Engine:
         doubt = envelope.doubt or delivery.redelivered
         return Situated(delivery, read, Past(envelope.attempts, doubt), hold)
 
-    def paced(self, accepted: Accepted) -> bool:
-        """Say whether this command may have to wait for a slot."""
-        return self.tools.gates.dial_rate > 0 and accepted.command.name == DIAL
+    def flow(self, situated: Situated) -> Flow | None:
+        """Return the flow in which a dial has to wait for its turn; None: it may go at once, or is no dial to come."""
+        read, rates = situated.read, self.policy.rates
+        if situated.delivery.lane != DIAL or not isinstance(read, Accepted) or read.command.name != DIAL:
+            return None
+        envelope = read.envelope
+        waits = (
+            rates.of(envelope.account) != UNPACED
+            or envelope.campaign is not None
+            or envelope.priority is not Priority.NORMAL
+            or not self.tools.gates.works(envelope.account)
+        )
+        if not waits or self.tools.clock.now() >= read.expires_at:
+            return None
+        return flow_of(read, rates, self.tools.secret)
 
-    async def pace(self, accepted: Accepted) -> None:
-        """Wait for the slot of a dial; one that has an outcome or is expired takes none. Raises `LedgerAwayError`."""
-        clock = self.tools.clock
-        if clock.now() >= accepted.expires_at or not self.tools.gates.works(accepted.envelope.account):
-            return
+    async def needs_slot(self, accepted: Accepted) -> bool:
+        """Say whether this dial would be sent now: what is over or has an outcome takes no slot from the others.
+
+        Raises `LedgerAwayError`.
+        """
+        if self.tools.clock.now() >= accepted.expires_at:
+            return False
         known = await self.tools.ledger.look(record_key(accepted))
-        if known is None or known.state not in (State.CLOSED, State.UNKNOWN):
-            await self.tools.gates.pace(accepted.envelope.account, lambda: clock.now() < accepted.expires_at)
+        return known is None or known.state not in (State.CLOSED, State.UNKNOWN)
 
     async def decide(self, situated: Situated) -> Settlement:
         """Return the one way in which this delivery ends. Raises `LedgerAwayError` before anything was sent."""
@@ -116,16 +132,15 @@ class Engine:
                 assert_never(situated.read)
 
     async def _admit(self, situated: Situated, accepted: Accepted) -> Settlement:
-        clock, gates = self.tools.clock, self.tools.gates
-        envelope = accepted.envelope
+        clock, envelope = self.tools.clock, accepted.envelope
         wait = min(envelope.not_before or 0.0, accepted.expires_at) - clock.now()
         if wait > settle.LEASE_POLL:
             return Postponed(wait, "not before its time", past=situated.past)
         expired = clock.now() >= accepted.expires_at
         if not expired and not await self._passes(accepted):
-            if gates.shut:
-                return Returned()
-            return Postponed(self.policy.probe_interval, "account paused", ordered=True, past=situated.past)
+            if situated.hold or situated.delivery.lane == WAITING_LANE:
+                return Returned()  # its account's lanes are shut by now, or tried with another command
+            return Postponed(self.policy.probe_interval, "account paused", past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
         asked_at, intent = self.tools.clock.monotonic(), self._intent(accepted)

@@ -20,7 +20,7 @@ from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.reach import NotReachableError, is_loopback, reach
 from callmq_worker.core import diagnosis
 from callmq_worker.core.diagnosis import Check, State
-from callmq_worker.core.layout import lanes
+from callmq_worker.core.layout import control_lane, lanes
 from callmq_worker.opening import connected, management_url, opened_ledger, opened_management, wanted_layout
 from callmq_worker.operations.topology import look as look_through
 from callmq_worker.ports import BrokerAwayError, LedgerAbsentError, LedgerAwayError, LedgerUnusableError
@@ -126,7 +126,7 @@ async def _queues(settings: Settings, connection: AbstractConnection) -> AsyncIt
         return
     yield Check("topology", State.OK, "every exchange and queue is there")
     channel = await bounded(connection.channel(publisher_confirms=False))
-    for lane in lanes(names):
+    for lane in (*(control_lane(names, a) for a in settings.account_names), *lanes(names)):
         _, waiting, consumers = await look(channel, lane.queue)
         yield diagnosis.lane(lane.name, waiting, consumers)
     for name, verb in ((names.dead, "dead"), (names.unknown, "unknown")):

@@ -11,8 +11,10 @@ from callmq_contracts.command import Order
 from callmq_contracts.names import DIAL
 from callmq_worker.core import spans
 from callmq_worker.core.intake import Accepted
+from callmq_worker.core.layout import RETURNED_LANE, WAITING_LANE
 from callmq_worker.core.order import CallOrder
-from callmq_worker.core.settle import Postponed, Returned, Settlement
+from callmq_worker.core.settle import Postponed, Returned, Settlement, Sorted
+from callmq_worker.dials import Dials
 from callmq_worker.engine import Engine, Situated
 from callmq_worker.ports import Clock, Delivery, LedgerAwayError, Observer
 from callmq_worker.settler import Settler
@@ -20,6 +22,7 @@ from callmq_worker.settler import Settler
 LOG = logging.getLogger("callmq.flight")
 LONGEST_HOLD: Final = 60.0
 FAULT_PAUSE: Final = 1.0
+_DIALS: Final = (DIAL, WAITING_LANE)
 
 
 class Permits:
@@ -32,7 +35,7 @@ class Permits:
 
     def one(self, lane: str) -> AbstractAsyncContextManager[None]:
         """Return what holds one permit of a lane; the same for all, since it keeps nothing."""
-        return self._dial if lane == DIAL else self._all
+        return self._dial if lane in _DIALS else self._all
 
 
 class _Both:
@@ -58,8 +61,11 @@ class _Both:
 class Flight:
     """Carries deliveries to their settlement. ``changed`` is called whenever the runner should look again."""
 
-    def __init__(self, engine: Engine, settler: Settler, permits: Permits, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, settler: Settler, dials: Dials, permits: Permits, changed: Callable[[], None]
+    ) -> None:
         self._engine = engine
+        self._dials = dials
         self._settler = settler
         self._permits = permits
         self._changed = changed
@@ -76,15 +82,28 @@ class Flight:
 
     def take(self, delivery: Delivery, *, ordered: bool) -> None:
         """Take over a delivery; returns at once, since the broker's client cancels its own callbacks."""
+        self._begin(self._carry(delivery, ordered=ordered))
+
+    def follow(self, situated: Situated) -> asyncio.Task[None]:
+        """Take over a delivery that was read already."""
+        return self._begin(self._follow(situated, self._recall))
+
+    def _begin(self, carrying: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self.taken += 1
-        task = asyncio.get_running_loop().create_task(self._carry(delivery, ordered=ordered))
+        task = asyncio.get_running_loop().create_task(carrying)
         self._tasks.add(task)
         task.add_done_callback(self._landed)
+        return task
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not self._tasks:
             self._changed()
+
+    def miss_ledger(self, error: LedgerAwayError) -> None:
+        """Say that the ledger is away: nothing more is begun until it answers."""
+        self.ledger_fault = str(error)
+        self._changed()
 
     def recall(self) -> None:
         """Begin nothing more, and give back what has not begun."""
@@ -101,15 +120,23 @@ class Flight:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _carry(self, delivery: Delivery, *, ordered: bool) -> None:
-        recall = self._recall
+    async def read(self, delivery: Delivery, *, hold: bool) -> Situated | None:
+        """Judge a delivery by its contract; one that can't be judged is put back, and None."""
         try:
-            situated = self._engine.read(delivery, hold=ordered)
+            return self._engine.read(delivery, hold=hold)
         except Exception:
             LOG.exception("delivery not read", extra={"fields": {"lane": delivery.lane}})
             await self._give_up(delivery)
-            return
-        envelope = situated.read.envelope
+            return None
+
+    async def _carry(self, delivery: Delivery, *, ordered: bool) -> None:
+        recall = self._recall
+        situated = await self.read(delivery, hold=ordered)
+        if situated is not None:
+            await self._follow(situated, recall)
+
+    async def _follow(self, situated: Situated, recall: asyncio.Event) -> None:
+        delivery, envelope = situated.delivery, situated.read.envelope
 
         def describe() -> tuple[str, spans.Attributes]:
             size, again = len(delivery.body), delivery.redelivered
@@ -153,10 +180,9 @@ class Flight:
                 await self._give_back(situated)
                 return "returned"
             try:
-                settlement = await self._decide(situated) if await self._paced(situated, recall) else None
+                settlement = await self._decide(situated) if await self._in_time(situated, recall) else None
             except LedgerAwayError as error:
-                self.ledger_fault = str(error)
-                self._changed()
+                self.miss_ledger(error)
                 settlement = Returned()
             if settlement is None:
                 continue
@@ -164,7 +190,10 @@ class Flight:
                 await _unless(recall, self._clock.sleep(FAULT_PAUSE))
                 continue
             if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
-                return await self._settler.perform(situated, settlement)
+                word = await self._settler.perform(situated, settlement)
+                if isinstance(settlement, Sorted):
+                    self._dials.stir(situated.read.envelope.account)
+                return word
             await self._settler.release(settlement)  # and its followers wait with it, also through a recall
             held += settlement.delay
             situated = replace(situated, past=settlement.past)
@@ -175,14 +204,17 @@ class Flight:
         if not situated.hold:
             await situated.delivery.receipt.give_back()
 
-    async def _paced(self, situated: Situated, recall: asyncio.Event) -> bool:
-        """Wait for a dial's slot. False: recalled, or its channel lost, meanwhile."""
+    async def _in_time(self, situated: Situated, recall: asyncio.Event) -> bool:
+        """Wait for the slot of a dial that the broker took out of its queue. False: recalled, or its channel lost."""
         read = situated.read
-        if not isinstance(read, Accepted) or not self._engine.paced(read):
+        if situated.delivery.lane != RETURNED_LANE or not isinstance(read, Accepted) or read.command.name != DIAL:
             return True
-        return await _unless(recall, self._engine.pace(read)) and situated.delivery.receipt.alive
+        return await _unless(recall, self._dials.slot(read)) and situated.delivery.receipt.alive
 
     async def _decide(self, situated: Situated) -> Settlement:
+        flow = self._engine.flow(situated)
+        if flow is not None:
+            return await self._dials.sort(situated.read.envelope.account, flow)
         async with self._permits.one(situated.delivery.lane):
             return await self._engine.decide(situated)
 

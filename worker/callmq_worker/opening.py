@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.publishing import RabbitPublisher
-from callmq_worker.core.layout import Layout, layout
+from callmq_worker.core.layout import Layout, dial_lanes, layout
 from callmq_worker.ledgers import open_ledger
 from callmq_worker.operations.desk import Desk
 from callmq_worker.ports import BrokerAwayError, Ledger, LedgerAwayError
@@ -27,9 +28,12 @@ from callmq_worker.settings import SQLITE, Settings, SettingsError
 MANAGEMENT: Final = "CALLMQ_MANAGEMENT_URL"
 
 
-def wanted_layout(settings: Settings) -> Layout:
-    """Return the layout that these settings mean."""
-    return layout(Names(settings.prefix), settings.tiers)
+def wanted_layout(settings: Settings, dial_queues: int = 0) -> Layout:
+    """Return the layout that these settings mean, with so many queues an account for dials that wait."""
+    names = Names(settings.prefix)
+    wanted = layout(names, settings.tiers, settings.account_names)
+    waiting = [q for a in settings.account_names for q in dial_lanes(names, a, dial_queues).queues]
+    return replace(wanted, queues=(*wanted.queues, *waiting))
 
 
 @asynccontextmanager

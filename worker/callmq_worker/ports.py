@@ -236,6 +236,21 @@ class Consumer(Protocol):
         ...
 
 
+class Fetcher(Protocol):
+    """A channel on which messages are asked for one by one, one question at a time."""
+
+    async def fetch(self, lane: Lane) -> tuple[Delivery, int] | None:
+        """Return the next message of a lane and how many are left, None where it is empty.
+
+        Raises `BrokerAwayError`, also where the queue is missing.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close it: what was fetched and is unsettled goes back to its queue."""
+        ...
+
+
 class Session(Protocol):
     """A connection to the broker, from connect to loss."""
 
@@ -249,6 +264,10 @@ class Session(Protocol):
 
     async def consume(self, lane: Lane, prefetch: int, hand_over: Callable[[Delivery], None]) -> Consumer:
         """Open a lane; ``hand_over`` must return at once. Raises `BrokerAwayError`."""
+        ...
+
+    async def fetcher(self) -> Fetcher:
+        """Open a channel to fetch on. Raises `BrokerAwayError`."""
         ...
 
     async def close(self) -> None:

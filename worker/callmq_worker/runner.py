@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
-from callmq_contracts.names import DIAL
-from callmq_worker.core.layout import RETURNED_LANE, Lane
+from callmq_worker.changes import Changes
+from callmq_worker.core.layout import QueueSpec
 from callmq_worker.core.record import RecordKey
 from callmq_worker.course import Condition, Course
-from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
 from callmq_worker.housekeeping import PAUSE, keep_house
-from callmq_worker.ports import Broker, BrokerAwayError, Clock, Consumer, Delivery, Ledger, LedgerAwayError, Session
+from callmq_worker.lanes import AccountLanes, Lanes
+from callmq_worker.ports import Broker, BrokerAwayError, Clock, Ledger, LedgerAwayError, Session
 from callmq_worker.settler import Settler
 
 LOG = logging.getLogger("callmq.runner")
@@ -22,12 +23,12 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
 STEADY: Final = 5.0
-PROBE_LOOK: Final = 0.5
-DIAL_SECONDS: Final = 30.0
+
+Queues = Callable[[], Awaitable[Iterable[QueueSpec]]]
 
 
 class Runner:
-    """Supervises one worker process. All waiting is on one event, `changed`, and all conditions are looked at anew."""
+    """Supervises one worker process. All waiting is on `changes`, and all conditions are looked at anew."""
 
     def __init__(self, course: Course, broker: Broker, ledger: Ledger, gates: Gates, clock: Clock) -> None:
         self._course = course
@@ -35,43 +36,64 @@ class Runner:
         self._ledger = ledger
         self._gates = gates
         self._clock = clock
-        self._changed = asyncio.Event()
-        self._consumers: list[tuple[Lane, Consumer]] = []
         self._opened_at = math.inf
         self._session_lost: str | None = None
         self._stopping = False
         self._mend = False
+        self.changes = Changes()
         self.condition = Condition()
-        self.flight: Flight
+        gates.changed = self.changes.tell
+        self.lanes: tuple[Lanes, ...]
+        self.accounts: tuple[AccountLanes, ...]
         self.settler: Settler
+        self._queues: Queues
 
-    def begin(self, flight: Callable[[Permits, Callable[[], None]], Flight], settler: Settler) -> None:
-        """Take over what carries and settles deliveries."""
-        self.permits = Permits(self._course.concurrency)
-        self.flight = flight(self.permits, self._changed.set)
-        self._gates.changed = self._changed.set
+    def begin(
+        self,
+        shared: Lanes,
+        accounts: tuple[AccountLanes, ...],
+        settler: Settler,
+        queues: Queues,
+    ) -> None:
+        """Take over what carries and settles deliveries; ``queues``: those that came to the layout meanwhile."""
+        self.lanes, self.accounts = (shared, *accounts), accounts
         self.settler = settler
+        self._queues = queues
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are taken and not settled."""
+        return sum(len(lanes.flight) for lanes in self.lanes)
+
+    async def abandon(self) -> None:
+        """Stop now. What was being sent is found in the ledger by whoever gets the message next."""
+        await asyncio.gather(*(lanes.flight.abandon() for lanes in self.lanes))
 
     def mend(self) -> None:
         """Ask for the topology to be declared again."""
         self._mend = True
-        self._changed.set()
+        self.changes.tell()
 
     def stop(self) -> None:
         """Stop taking, finish what is in flight, and end `run`."""
         self._stopping = True
-        self._changed.set()
+        self.changes.tell()
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether this worker does its work, and what is in the way."""
-        condition = self.condition
-        condition.paused = dict(self._gates.paused) if self._gates.shut else {}
-        condition.consuming = bool(self._consumers) and all(c.alive for _, c in self._consumers)
+        """Return whether this worker does its work, and what is in the way: one account that works is enough."""
+        condition, gates = self.condition, self._gates
+        working = [lanes for lanes in self.accounts if gates.works(lanes.account)]
+        condition.paused = {} if working else dict(gates.paused)
+        condition.consuming = self.lanes[0].alive and all(lanes.alive for lanes in working)
         faults = condition.faults()
-        ledger = condition.ledger or self.flight.ledger_fault or self.settler.recording_fault
+        ledger = condition.ledger or self._ledger_fault or self.settler.recording_fault
         if ledger:
             faults["ledger"] = ledger
         return not faults and not self._stopping, faults
+
+    @property
+    def _ledger_fault(self) -> str | None:
+        return next((fault for lanes in self.lanes if (fault := lanes.flight.ledger_fault)), None)
 
     async def run(self) -> bool:
         """Work until `stop`. False: something was still in flight when the grace ended."""
@@ -94,7 +116,7 @@ class Runner:
                 tries = 0 if steady else min(tries + 1, 10)
                 if not self._stopping:
                     await self._back_off(tries)
-            if len(self.flight):  # the session was lost before the end: what is in flight still records
+            if self.in_flight:  # the session was lost before the end: what is in flight still records
                 landed = await self._landed()
         finally:
             housekeeping.cancel()
@@ -109,23 +131,26 @@ class Runner:
     async def _serve(self, session: Session) -> bool:
         """Use one session until it is lost or the worker stops. False: the grace was too short."""
         self._session_lost = None
-        self.flight.resume()
         self.condition.broker = None
+        for lanes in self.lanes:
+            lanes.flight.resume()
         LOG.info("connected to the broker")
-        watching = asyncio.create_task(self._watch(session))
+        beside = [asyncio.create_task(self._watch(session))]
         landed = True
         try:
             try:
                 while not self._over():
-                    if await self._mended(session, self._over) and await self._ledger_answers():
+                    if await self._ledger_answers() and await self._mended(session, self._over):
+                        if len(beside) == 1:
+                            beside.append(asyncio.create_task(self._keep_mended(session)))
                         await self._consume(session)
             except BrokerAwayError as error:
                 self._session_lost = str(error)
-            landed = await self._shut(session) if self._stopping else self._drop()
+            landed = await self._shut() if self._stopping and not self._session_lost else self._drop()
         finally:
-            self._consumers = []
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             self.condition.broker = self._session_lost or "closed"
             self._broker.forget()
             await session.close()
@@ -134,8 +159,8 @@ class Runner:
         return landed
 
     def _drop(self) -> bool:
-        """Let go of what has not begun, and of what still comes, on a lost session: it will be delivered again."""
-        self.flight.recall()
+        for lanes in self.lanes:
+            lanes.forget()
         return True
 
     def _over(self) -> bool:
@@ -143,29 +168,29 @@ class Runner:
 
     async def _watch(self, session: Session) -> None:
         self._session_lost = await session.lost()
-        self._changed.set()
+        self.changes.tell()
 
-    async def _until_mending(self, session: Session | None, enough: Callable[[], bool]) -> None:
-        """Wait until ``enough`` says so, and mend the topology meanwhile: what is in flight may wait for that."""
+    async def _keep_mended(self, session: Session) -> None:
+        """Mend the topology whenever that is asked for: what is in flight may wait for it."""
         try:
-            while session is not None and not enough():
-                await self._until(lambda: enough() or self._mend)
-                while (self._mend or self.condition.topology) and not enough():
-                    await self._mended(session, enough)
+            while True:
+                await self.changes.until(lambda: self._mend or bool(self.condition.topology))
+                await self._mended(session, lambda: self._session_lost is not None)
         except BrokerAwayError as error:
             self._session_lost = self._session_lost or str(error)
-        await self._until(enough)
+            self.changes.tell()
 
     async def _mended(self, session: Session, enough: Callable[[], bool]) -> bool:
         """Declare what is missing. False: something can't be, and a while has passed or ``enough`` says so."""
         self._mend = False
-        faults = await session.declare(self._course.layout)
+        layout = self._course.layout
+        faults = await session.declare(replace(layout, queues=(*layout.queues, *await self._queues())))
         if faults != self.condition.topology:
             for fault in faults:
                 LOG.error("topology incomplete", extra={"fields": {"fault": fault}})
         self.condition.topology = faults
         if faults:
-            await self._until(enough, TOPOLOGY_PAUSE)
+            await self.changes.until(enough, TOPOLOGY_PAUSE)
         return not faults
 
     async def _ledger_answers(self) -> bool:
@@ -176,122 +201,62 @@ class Runner:
             if self.condition.ledger is None:
                 LOG.error("ledger away, not consuming", extra={"fields": {"reason": str(error)}})  # noqa: TRY400
             self.condition.ledger = str(error)
-            await self._until(self._over, PAUSE)
+            await self.changes.until(self._over, PAUSE)
             return False
         if self.condition.ledger is not None:
             LOG.warning("ledger answers")
-        self.condition.ledger = self.flight.ledger_fault = None
+        self.condition.ledger = None
+        for lanes in self.lanes:
+            lanes.flight.ledger_fault = None
         return True
 
     async def _consume(self, session: Session) -> None:
-        """Keep the lanes open for as long as nothing is in the way, then shut them."""
-        if self._gates.shut:
-            await self._probe(session)
-            return
-        for lane in self._course.lanes:
-            if lane not in (opened for opened, _ in self._consumers):
-                await self._open(session, lane, self._prefetch(lane))
-        self._opened_at = self._clock.monotonic()
-        LOG.info("lanes open")
+        """Keep the lanes open for as long as nothing is in the way, then shut them. Raises `BrokerAwayError`."""
 
         def enough() -> bool:
-            return self._over() or self.flight.ledger_fault is not None or self._gates.shut
+            return self._over() or self._ledger_fault is not None or any(task.done() for task in keeping)
 
-        await self._until_mending(session, enough)
-        if not self._over():
-            await self._shut(session)
-
-    async def _open(self, session: Session, lane: Lane, prefetch: int) -> None:
-        def taken(delivery: Delivery) -> None:
-            self.flight.take(delivery, ordered=lane.ordered)
-            if self._gates.shut:  # a probe waits for this one
-                self._changed.set()
-
-        self._consumers.append((lane, await session.consume(lane, prefetch, taken)))
-
-    async def _probe(self, session: Session) -> None:
-        """While no account can work, let one command go from the first lane that has one; the rest stay untouched.
-
-        A lane that keeps order is opened whole: a queue puts back out of order what is taken and returned in parts.
-        """
-        await self._until(self._over, self._gates.next_probe_in())
-        pauses, before = self._gates.pauses, self.flight.taken
-        for lane in self._course.lanes:
-            if self._over() or self.flight.taken != before:
-                break
-            await self._open(session, lane, self._prefetch(lane) if lane.ordered else 1)
-            await self._until(lambda: self._over() or self.flight.taken != before, PROBE_LOOK)
-            if self.flight.taken == before and not self._over():
-                await self._shut(session)
-        await self._until_mending(
-            session,
-            lambda: (
-                self._over()
-                or self._gates.pauses != pauses
-                or not self._gates.shut
-                or self.flight.ledger_fault is not None
-                or not len(self.flight)
-            ),
-        )
-        resumed = not self._gates.shut and all(lane.ordered for lane, _ in self._consumers)
-        if not self._over() and not resumed:
-            await self._shut(session)
-            await self._until(self._over, PROBE_LOOK if self._gates.shut else 0.0)
-
-    def _prefetch(self, lane: Lane) -> int:
-        course, rate = self._course, self._gates.dial_rate
-        if lane.name == RETURNED_LANE:
-            return 1  # what killed a worker is worked on alone
-        if lane.name == DIAL:
-            wanted = math.ceil(rate * DIAL_SECONDS) if rate > 0 else self.permits.dials
-            return max(1, min(self.permits.dials, wanted))
-        return course.concurrency
-
-    async def _shut(self, session: Session) -> bool:
-        """Begin nothing more, settle what is in flight, put back the rest. False: the grace was too short.
-
-        A lane that keeps order stays ours until its last request is settled: its consumer's end hands the lane to
-        another worker, and closing the channel puts back what was not begun, all at once and in order.
-        """
-        consumers, self._consumers = self._consumers, []
-        self.flight.recall()
+        keeping: list[asyncio.Task[None]] = []
+        await self.lanes[0].open(session)
+        for lanes in self.accounts:
+            keeping.append(asyncio.create_task(lanes.keep(session, self.changes, self._over)))
+            keeping[-1].add_done_callback(lambda _task: self.changes.tell())
+        self._opened_at = self._clock.monotonic()
+        LOG.info("lanes open")
         try:
-            await asyncio.gather(*(consumer.stop() for lane, consumer in consumers if not lane.ordered))
-            landed = await self._landed(session)
-            await asyncio.gather(*(consumer.close() for _, consumer in consumers))
+            await self.changes.until(enough)
         finally:
-            self.flight.resume()
+            for task in keeping:
+                task.cancel()
+            ends = await asyncio.gather(*keeping, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+        if not self._over():
+            await self._shut()
+
+    async def _shut(self) -> bool:
+        """Begin nothing more, settle what is in flight, put back the rest. False: the grace was too short."""
+        await asyncio.gather(*(lanes.stop() for lanes in self.lanes))
+        landed = await self._landed()
+        await asyncio.gather(*(lanes.close() for lanes in self.lanes))
         return landed
 
-    async def _landed(self, session: Session | None = None) -> bool:
+    async def _landed(self) -> bool:
         """Wait for what is in flight: without an end while the worker goes on, for the grace when it stops."""
-
-        def down() -> bool:
-            return not len(self.flight)
-
-        await self._until_mending(session, lambda: down() or self._over())
+        await self.changes.until(lambda: not self.in_flight or self._over())
         if not self._stopping:
             return True
-        LOG.info("stopping", extra={"fields": {"in_flight": len(self.flight)}})
+        LOG.info("stopping", extra={"fields": {"in_flight": self.in_flight}})
         with suppress(TimeoutError):
             async with asyncio.timeout(self._course.grace):
-                await self._until_mending(session, down)
-        if down():
+                await self.changes.until(lambda: not self.in_flight)
+        if not self.in_flight:
             return True
-        LOG.error("grace ended", extra={"fields": {"in_flight": len(self.flight)}})
-        await self.flight.abandon()
+        LOG.error("grace ended", extra={"fields": {"in_flight": self.in_flight}})
+        await self.abandon()
         return False
 
     async def _back_off(self, tries: int) -> None:
         seconds = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**tries) * self._clock.chance()
-        await self._until(lambda: self._stopping, seconds)
-
-    async def _until(self, enough: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait until ``enough`` says so, or for so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not enough():
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return
+        await self.changes.until(lambda: self._stopping, seconds)

@@ -10,14 +10,17 @@ from typing import Any, Final, Literal, cast
 from callmq_contracts.extra import EXTRA_COMMANDS, NO_EXTRA, ExtraCommands, longest_lifetime, parse_extra_commands
 from callmq_contracts.leniency import ALL_LENIENCIES
 from callmq_contracts.names import PREFIX_PATTERN
-from callmq_worker.addresses import AccountSettings, read_accounts, read_amqp_urls
+from callmq_worker.addresses import AccountSettings, account_names, read_accounts, read_amqp_urls
+from callmq_worker.core.flow import Rates
 from callmq_worker.core.retry import Tier, parse_tiers
+from callmq_worker.rates import MOST_DIAL_LANES, read_rates
 from callmq_worker.reading import Reading
 
 DEAD_RETENTION: Final = 7 * 86_400.0
 LEAST_MARGIN: Final = 1.0
 LONGEST_LIFETIME: Final = 4 * 3600.0
 SQLITE: Final = "sqlite:///"
+TABLES: Final = ("accounts", "campaigns")
 LEDGERS: Final = (SQLITE, "postgresql://", "postgres://", "redis://", "rediss://")
 
 
@@ -36,12 +39,14 @@ class Settings:
     amqp_urls: tuple[str, ...] = field(repr=False)
     ledger_url: str = field(repr=False)
     accounts: tuple[AccountSettings, ...]
+    account_names: tuple[str, ...]
     prefix: str
     concurrency: int
     http_deadline: float
     lease: float
     grace: float
-    dial_rate: float
+    rates: Rates
+    dial_lanes: int
     max_attempts: int
     probe_interval: float
     tiers: tuple[Tier, ...]
@@ -76,12 +81,14 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
         amqp_urls=read_amqp_urls(r),
         ledger_url=r.text("CALLMQ_LEDGER_URL") or f"sqlite:///{state_dir(environment) / 'callmq.db'}",
         accounts=accounts,
+        account_names=account_names(document),
         prefix=_prefix(r),
         concurrency=r.whole("CALLMQ_CONCURRENCY", 100, 1, 10_000),
         http_deadline=deadline,
         lease=r.number("CALLMQ_LEASE", deadline + 15.0, 0.2, 900.0),
         grace=r.number("CALLMQ_GRACE", 35.0, 0.0, 900.0),
-        dial_rate=r.number("CALLMQ_DIAL_RATE", 1.0, 0.0, 100_000.0),
+        rates=read_rates(r, document),
+        dial_lanes=r.whole("CALLMQ_DIAL_LANES", 16, 1, MOST_DIAL_LANES),
         max_attempts=r.whole("CALLMQ_MAX_ATTEMPTS", 8, 1, 1000),
         probe_interval=r.number("CALLMQ_PROBE_INTERVAL", 15.0, 0.1, 3600.0),
         tiers=_tiers(r),
@@ -96,14 +103,18 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
     )
     _agree(r, settings)
     if not broker_only:
-        r.strangers("callmq", {*r.asked, "accounts", "callmq"})
-        if "callmq" in document:
-            top = Reading({}, document)
-            top.strangers("(top)", {"accounts", "callmq"})
-            errors += top.errors
+        _refuse_strangers(r, document, errors)
     if errors + r.errors:
         raise SettingsError(errors + r.errors)
     return settings
+
+
+def _refuse_strangers(r: Reading, document: dict[str, Any], errors: list[str]) -> None:
+    r.strangers("callmq", {*r.asked, *TABLES, "callmq"})
+    if "callmq" in document:
+        top = Reading({}, document)
+        top.strangers("(top)", {*TABLES, "callmq"})
+        errors += top.errors
 
 
 def state_dir(environment: Mapping[str, str]) -> Path:

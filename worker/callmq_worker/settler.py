@@ -15,7 +15,7 @@ from callmq_worker.core.publications import Answers, Message, Publication
 from callmq_worker.core.record import Conclusion, Fenced, Record, RecordKey, Step, T
 from callmq_worker.core.resolution import address_of
 from callmq_worker.core.retry import Tier, tier_for
-from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Unrecorded
+from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Sorted, Unrecorded
 from callmq_worker.engine import Situated, record_key
 from callmq_worker.ports import (
     Clock,
@@ -59,7 +59,7 @@ class Settler:
         return next(iter(self._faults.values()), None)
 
     async def perform(self, situated: Situated, settlement: Settlement) -> str:
-        """Carry out one settlement and return its word for traces: an outcome, ``postponed`` or ``returned``.
+        """Carry out a settlement and return its word for traces: an outcome, ``postponed``, ``sorted`` or ``returned``.
 
         Afterwards the delivery is acknowledged, given back, or its channel is gone.
         """
@@ -80,6 +80,9 @@ class Settler:
                     await self.release(Postponed(0.0, "returned", claim, spare=settlement.spare))
                 await situated.delivery.receipt.give_back()
                 return "returned"
+            case Sorted(queue):
+                copy = publications.sorted_into(queue, message_of(situated), situated.past, secret=self._means.secret)
+                return await self._hand_on(situated, copy, "sorted")
             case _:
                 assert_never(settlement)
 
@@ -144,10 +147,12 @@ class Settler:
             published = await self._publish(publication)
             if published is Published.CONFIRMED:
                 return True
-            if published in (Published.UNROUTABLE, Published.ABSENT):
+            missing = published in (Published.UNROUTABLE, Published.ABSENT)
+            if missing:
                 self._means.mend()
             where = {"exchange": publication.exchange, "key": publication.routing_key, "result": published.value}
-            LOG.warning("copy not taken yet", extra={"fields": where})
+            level = logging.INFO if missing and not tries else logging.WARNING  # a queue may be made when first used
+            LOG.log(level, "copy not taken yet", extra={"fields": where})
             await self._means.clock.sleep(_backoff(tries))
             tries += 1
         return False
@@ -170,9 +175,12 @@ class Settler:
             not_before += settle.LEASE_POLL  # it comes back early, and the rest of the wait may not be rounded away
         message = message_of(situated)
         copy = publications.postponed(means.names, message, tier, not_before, postponed.past, secret=means.secret)
+        return await self._hand_on(situated, copy, "postponed")
+
+    async def _hand_on(self, situated: Situated, copy: Publication, word: str) -> str:
         if await self._keep(situated, copy):
             await situated.delivery.receipt.acknowledge()
-        return "postponed"
+        return word
 
     async def release(self, postponed: Postponed) -> None:
         """Free the claim of a delivery that waits, in its lane or in a tier; no other may act before its time."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
-from callmq_contracts.names import Names
+from callmq_contracts.names import DIAL, Names
 from callmq_worker.adapters.amqp import Hosts
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
@@ -19,14 +19,19 @@ from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.core.intake import Rules
-from callmq_worker.core.layout import lanes, layout
+from callmq_worker.core.layout import RETURNED_LANE, Lane, control_lane, lanes, layout
 from callmq_worker.course import Course
+from callmq_worker.dials import Dials
 from callmq_worker.engine import Engine, Policy, Tools
-from callmq_worker.flight import Flight
+from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
+from callmq_worker.lanes import AccountLanes, Lanes
 from callmq_worker.ledgers import open_ledger
+from callmq_worker.pacing import Pacing
 from callmq_worker.ports import Ledger, Observer
+from callmq_worker.puller import Puller
 from callmq_worker.runner import Runner
+from callmq_worker.seats import Seats
 from callmq_worker.settings import Settings
 from callmq_worker.settler import Means, Settler
 
@@ -63,28 +68,53 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     accounts = {a.name: Account(a.name, a.url, basic(a), secrets_of(a)) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)
-    gates = Gates(clock, settings.dial_rate, settings.probe_interval, frozenset(accounts))
-    policy = Policy(
+    pacing = Pacing(ledger, clock)
+    gates = Gates(clock, settings.probe_interval, pacing)
+    secret = await ledger.secret()
+    engine = Engine(_policy(settings), Tools(ledger, dispatcher, clock, observer, gates, secret))
+    broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
+    wanted = layout(names, settings.tiers, settings.account_names)
+    runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, clock)
+    worker = Worker(runner, ledger, dispatcher, gates)
+    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
+    settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
+    dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
+    furnish(runner, engine, settler, dials, settings.concurrency)
+    return worker
+
+
+def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, concurrency: int) -> None:
+    """Give a runner its lanes: those that all accounts share, and each account's own."""
+    permits = Permits(concurrency)
+    seats = Seats(permits.dials, lambda account: dials.rates.of(account).weight)
+    own = []
+    for account in dials.accounts:
+        flight = Flight(engine, settler, dials, permits, runner.changes.tell)
+        puller = Puller(account, engine, dials, flight, seats, runner.changes)
+        lane = control_lane(dials.names, account)
+        own.append(AccountLanes(account, lane, concurrency, puller, engine.tools.gates, runner.mend))
+
+    def prefetch(lane: Lane) -> int:
+        if lane.name == RETURNED_LANE:
+            return 1  # what killed a worker is worked on alone
+        return permits.dials if lane.name == DIAL else concurrency
+
+    shared = Flight(engine, settler, dials, permits, runner.changes.tell)
+    runner.begin(Lanes(lanes(dials.names), shared, prefetch), tuple(own), settler, dials.queues)
+
+
+def _policy(settings: Settings) -> Policy:
+    names = frozenset(account.name for account in settings.accounts)
+    return Policy(
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        rules=Rules(frozenset(accounts), settings.leniencies, settings.extra_commands, settings.longest_life),
+        rules=Rules(names, settings.leniencies, settings.extra_commands, settings.longest_life),
         tiers=settings.tiers,
         lease=settings.lease,
         http_deadline=settings.http_deadline,
         max_attempts=settings.max_attempts,
         probe_interval=settings.probe_interval,
+        rates=settings.rates,
     )
-    secret = await ledger.secret()
-    engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, secret))
-    broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
-    course = Course(
-        lanes(names), layout(names, settings.tiers), settings.concurrency, settings.grace, settings.retention
-    )
-    runner = Runner(course, broker, ledger, gates, clock)
-    worker = Worker(runner, ledger, dispatcher, gates)
-    means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
-    settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
-    runner.begin(lambda permits, changed: Flight(engine, settler, permits, changed), settler)
-    return worker
 
 
 def secrets_of(account: AccountSettings) -> tuple[bytes, ...]:

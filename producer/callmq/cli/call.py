@@ -81,6 +81,7 @@ async def _reply(client: Client, args: argparse.Namespace, body: bytes, key: str
         expires_at=message.expires_at,
         account=message.account,
         campaign=message.campaign,
+        priority=message.priority,
         validate=message.validate,
     )
 

@@ -12,7 +12,7 @@ from callmq.cli.exits import UsageError
 from callmq.cli.settings import Settings
 from callmq.client import Client
 from callmq.message import Message
-from callmq_contracts.envelope import ACCOUNT_PATTERN, parse_moment
+from callmq_contracts.envelope import ACCOUNT_PATTERN, Priority, parse_moment
 from callmq_contracts.terminal import plain
 
 STDIN: Final = 0
@@ -27,6 +27,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", help="idempotency key: the same one never acts twice (default: a new one, printed)")
     parser.add_argument("--account", type=account, help="the configured account that sends it")
     parser.add_argument("--campaign", type=short, help="a name that groups commands")
+    parser.add_argument("--priority", choices=[p.value for p in Priority], help="which dials go first")
     parser.add_argument("--expires-at", type=time, metavar="TIME", help="RFC 3339, or milliseconds since the epoch")
     parser.add_argument("--reply-to", type=short, metavar="QUEUE", help="a queue that gets the reply too")
     parser.add_argument(
@@ -71,6 +72,7 @@ def message_of(args: argparse.Namespace, body: bytes, key: str) -> Message:
         expires_at=moment(args.expires_at),
         account=args.account,
         campaign=args.campaign,
+        priority=args.priority,
         reply_to=args.reply_to,
         validate=not args.no_validate,
     )

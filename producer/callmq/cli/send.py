@@ -20,8 +20,8 @@ from callmq_contracts.terminal import plain
 
 HELP = "publish commands: one body, or one a line on standard input"
 EPILOG: Final = (
-    'A line is a body, or {"key": ..., "body": {...}} with any of account, campaign, expires_at, correlation_id, '
-    "reply_to, call_id, or as the wire spells them, such as idempotency-key. "
+    'A line is a body, or {"key": ..., "body": {...}} with any of account, campaign, priority, expires_at, '
+    "correlation_id, reply_to, call_id, or as the wire spells them, such as idempotency-key. "
     "Commands without a key get a new one, which is printed: publish again with the same key and nothing "
     "is done twice. Exit code: 0 all confirmed, 1 any refused, 3 any blocked or unknown."
 )

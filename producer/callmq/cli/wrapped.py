@@ -13,7 +13,7 @@ from callmq.results import Invalid
 from callmq_contracts.problem import FieldCode, FieldError, Problem, ProblemCode
 from callmq_contracts.text import parse
 
-_FIELDS: Final = ("key", "account", "campaign", "expires_at", "correlation_id", "reply_to", "call_id")
+_FIELDS: Final = ("key", "account", "campaign", "priority", "expires_at", "correlation_id", "reply_to", "call_id")
 # The wire's spelling of a field is taken as well: it is the natural mistake.
 _SPELLINGS: Final = {
     **{name: name for name in _FIELDS},
@@ -32,8 +32,8 @@ def message_of_line(args: argparse.Namespace, line: bytes) -> Message | Invalid:
     document = parse(line)
     if isinstance(document, Problem) or "command" in document or _BODY not in document:
         return message_of(args, line, new_id())
-    fields: dict[str, Any] = {"account": args.account, "campaign": args.campaign, "reply_to": args.reply_to}
-    fields |= {"key": new_id(), "expires_at": args.expires_at}
+    fields: dict[str, Any] = {"account": args.account, "campaign": args.campaign, "priority": args.priority}
+    fields |= {"reply_to": args.reply_to, "key": new_id(), "expires_at": args.expires_at}
     fields |= {_SPELLINGS[n]: v for n, v in document.items() if n in _SPELLINGS and v is not None}
     errors = tuple(_errors(document))
     if errors:

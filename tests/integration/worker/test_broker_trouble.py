@@ -153,7 +153,7 @@ async def test_a_drain_finishes_what_is_in_flight_and_gives_back_the_rest(w):
             await w.client.send(DIAL, key=f"k{n}")
         await w.sandbox.holding(1)
         worker.runner.stop()
-        await until(lambda: not worker.runner._consumers)
+        await until(lambda: not worker.runner.lanes[0].alive)
         w.sandbox.release()
     assert [r["idempotency_key"] for r in w.replies] == ["k0"] or (await w.reply("k0"))
     assert w.sandbox.journal.received == 1
@@ -214,7 +214,7 @@ async def test_what_is_missing_is_mended_while_the_lanes_are_shut(w):
         assert (await w.client.send(DIAL, key="lost")).ok
         await w.sandbox.holding(1)
         assert (await w.client.send(DIAL, key="refused")).ok
-        await until(lambda: worker.gates.shut)
+        await until(lambda: not worker.gates.works("default"))
         assert (await w.reply("lost"))["outcome"] == "unknown"
         assert (await w.reply("refused"))["outcome"] == "succeeded"
 
@@ -242,8 +242,8 @@ async def test_the_lanes_shut_as_soon_as_the_account_is_refused_whatever_is_in_f
         assert (await w.client.send(DIAL, key="slow")).ok
         await w.sandbox.holding(1)
         assert (await w.client.send(DIAL, key="refused")).ok
-        await until(lambda: not worker.runner._consumers)
-        assert len(worker.runner.flight)
+        await until(lambda: not worker.runner.accounts[0].alive)
+        assert worker.runner.in_flight
         w.sandbox.release()
         assert (await w.reply("slow"))["outcome"] == "succeeded"
 
@@ -258,7 +258,7 @@ async def test_the_lanes_open_as_soon_as_the_account_works_whatever_is_in_flight
         w.sandbox.arm("status", status=401, times=1, match={"key": "refused"})
         w.sandbox.arm("hang", match={"key": "slow"}, acts=True)
         assert (await w.client.send(DIAL, key="refused")).ok
-        await until(lambda: worker.gates.shut)
+        await until(lambda: not worker.gates.works("default"))
         for key, call in zip(("probe", "slow"), calls, strict=True):  # the first lane that a probe looks into
             assert (await w.client.send(call, key=key, expires_at=int(time.time() * 1000) + 60_000)).ok
         assert (await w.client.send(DIAL, key="later")).ok

@@ -9,8 +9,7 @@ import pytest
 from callmq_contracts.envelope import Properties
 from callmq_contracts.names import Names
 from callmq_contracts.problem import ProblemCode
-from callmq_worker.core import publications
-from callmq_worker.core.copies import KNOWN_HEADERS, page, read_copy, row
+from callmq_worker.core.copies import page, read_copy, row
 from callmq_worker.core.record import Record, State
 from callmq_worker.core.replay import UNRECORDED, Replayable, Stays, Terms, republication, weigh
 
@@ -128,10 +127,6 @@ def test_a_replay_is_the_command_as_it_was_but_now():
 @pytest.mark.parametrize("kept", [int((NOW + 9) * 1000), "2099-01-01T00:00:00Z", "tomorrow"])
 def test_an_end_that_has_not_passed_stays(kept):
     assert republication(dead(**{"expires-at": kept}), Names(), "k1", None, NOW).headers["expires-at"] == kept
-
-
-def test_known_headers_are_those_that_copies_carry():
-    assert KNOWN_HEADERS == publications._COPIED_HEADERS
 
 
 def test_a_stranger_can_put_anything_into_the_queue():

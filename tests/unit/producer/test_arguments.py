@@ -125,7 +125,9 @@ def test_all_that_is_wrong_is_said_at_once(text: str | None, named: list[str], t
 
 @pytest.fixture
 def args() -> argparse.Namespace:
-    return argparse.Namespace(account=None, campaign="spring", reply_to=None, expires_at=None, no_validate=False)
+    return argparse.Namespace(
+        account=None, campaign="spring", priority=None, reply_to=None, expires_at=None, no_validate=False
+    )
 
 
 def invalid(args: argparse.Namespace, **line: Any) -> list[tuple[str, str]]:

@@ -74,7 +74,7 @@ class Deliveries:
             if not data.startswith(self._head, begin):
                 self._content = None
                 return False
-            self._content = Content(_told(data[begin + len(self._head) : end]))
+            self._content = Content(told_of(data[begin + len(self._head) : end]))
             return True
         content = self._content
         if content is None:
@@ -88,7 +88,8 @@ class Deliveries:
         return True
 
 
-def _told(data: bytes) -> Told:
+def told_of(data: bytes) -> Told:
+    """Return what is said of a message from its number on."""
     number, redelivered = _DELIVERED.unpack_from(data)
     try:
         exchange, at = short(data, _DELIVERED.size)
@@ -96,6 +97,39 @@ def _told(data: bytes) -> Told:
     except UnicodeDecodeError:
         return Told(number, bool(redelivered), "", "", readable=False)
     return Told(number, bool(redelivered), exchange, routing_key, readable=True)
+
+
+def delivered(lane: Lane, content: Content[Told], outlet: Outlet, now: float) -> Delivery:
+    """Return a whole message as a delivery. ``now`` in seconds since the epoch."""
+    told, around = content.told, _around(lane, content)
+    count = around.headers.get("x-delivery-count", 0)
+    return Delivery(
+        lane=lane.name,
+        queue=lane.queue,
+        exchange=told.exchange,
+        body=content.body,
+        properties=around,
+        receipt=RabbitReceipt(outlet, told.number),
+        received_at=now,
+        redelivered=told.redelivered,
+        delivery_count=count if isinstance(count, int) else 0,
+    )
+
+
+def _around(lane: Lane, content: Content[Told]) -> Properties:
+    """Return the properties; where they can't be decoded, such that the message is rejected whatever it says."""
+    told = content.told
+    try:
+        if told.readable:
+            return properties(told.routing_key, content.header)
+        reason = "UnicodeDecodeError"
+    except UnreadableError as error:
+        reason = str(error)
+    LOG.warning(
+        "properties that can't be decoded: the message is rejected",
+        extra={"fields": {"lane": lane.name, "reason": reason}},
+    )
+    return Properties(routing_key=told.routing_key, content_type=UNREADABLE)
 
 
 class RabbitConsumer:
@@ -124,7 +158,8 @@ class RabbitConsumer:
             lambda _channel, error: self._gone(f"channel closed: {reason_of(error)}" if error else "channel closed")
         )
         tag = uuid.uuid4().hex
-        deliveries = Deliveries(tag, lambda content: hand_over(self._delivery(content, clock.now())), self._outlet.shut)
+        lane, outlet = self.lane, self._outlet
+        deliveries = Deliveries(tag, lambda c: hand_over(delivered(lane, c, outlet, clock.now())), outlet.shut)
         self._inlet.attend(underlay.number, deliveries)
         underlay.closing.add_done_callback(lambda _closing: self._inlet.leave(underlay.number, deliveries))
         await bounded(underlay.basic_qos(prefetch_count=prefetch, global_=False))
@@ -135,37 +170,6 @@ class RabbitConsumer:
         if self._tag is not None:
             self._tag = None
             self._lost(f"{self.lane.name}: {reason}")
-
-    def _delivery(self, content: Content[Told], now: float) -> Delivery:
-        told = content.told
-        around = self._around(content)
-        count = around.headers.get("x-delivery-count", 0)
-        return Delivery(
-            lane=self.lane.name,
-            queue=self.lane.queue,
-            exchange=told.exchange,
-            body=content.body,
-            properties=around,
-            receipt=RabbitReceipt(self._outlet, told.number),
-            received_at=now,
-            redelivered=told.redelivered,
-            delivery_count=count if isinstance(count, int) else 0,
-        )
-
-    def _around(self, content: Content[Told]) -> Properties:
-        """Return the properties; where they can't be decoded, such that the message is rejected whatever it says."""
-        told = content.told
-        try:
-            if told.readable:
-                return properties(told.routing_key, content.header)
-            reason = "UnicodeDecodeError"
-        except UnreadableError as error:
-            reason = str(error)
-        LOG.warning(
-            "properties that can't be decoded: the message is rejected",
-            extra={"fields": {"lane": self.lane.name, "reason": reason}},
-        )
-        return Properties(routing_key=told.routing_key, content_type=UNREADABLE)
 
     async def stop(self) -> None:
         """Take nothing new. What was handed over can still be settled."""

@@ -1,4 +1,4 @@
-"""AMQP 0-9-1 frames that this worker writes for each command: a publication, and the end of a delivery.
+"""AMQP 0-9-1 frames that this worker writes for each command: a publication, a question for one, the end of a delivery.
 
 The library's own encoder walks over attributes by name and costs ten times as much; it decodes, and encodes the rest.
 """
@@ -22,7 +22,7 @@ _LONG: Final = struct.Struct(">I")
 _MOMENT: Final = struct.Struct(">Q")
 _METHOD, _HEADER, _BODY = 1, 2, 3
 _BASIC: Final = 60
-_PUBLISH_METHOD, _ACK_METHOD, _NACK_METHOD = 40, 80, 120
+_PUBLISH_METHOD, _GET_METHOD, _ACK_METHOD, _NACK_METHOD = 40, 70, 80, 120
 _MANDATORY: Final = b"\x01"
 _OPTIONAL: Final = b"\x00"
 _REQUEUE: Final = 2
@@ -49,6 +49,12 @@ def publication(message: Publication, message_id: str, channel: int, largest: in
         chunk = body[begin : begin + part]
         frames += [_FRAME.pack(_BODY, channel, len(chunk)), chunk, _END]
     return b"".join(frames)
+
+
+def get(channel: int, queue: str) -> bytes:
+    """Return the frame that asks for one message of a queue, to be settled."""
+    named = _short(queue) + b"\x00"
+    return _PUBLISH.pack(_METHOD, channel, 6 + len(named), _BASIC, _GET_METHOD, 0) + named + _END
 
 
 def acknowledged(channel: int, tag: int) -> bytes:

@@ -189,9 +189,9 @@ def command() -> tuple[str, ...]:
     return (sys.executable, "-m", "callmq", "work")
 
 
-def environment(given: Mapping[str, str], count: int, dial_rate: float) -> dict[str, str]:
-    """Return the environment of one of ``count`` processes: together they keep the pace that was asked for."""
-    own = {"CALLMQ_DIAL_RATE": repr(dial_rate / count), "CALLMQ_HEALTH_ADDR": "off"}
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of each process: the parent alone answers probes."""
+    own = {"CALLMQ_HEALTH_ADDR": "off"}
     return {n: v for n, v in given.items() if n.removesuffix("_FILE") not in own} | own
 
 

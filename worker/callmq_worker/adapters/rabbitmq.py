@@ -7,6 +7,7 @@ from typing import Final
 
 from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect, reason_of
 from callmq_worker.adapters.consuming import CLOSE_TIMEOUT, RabbitConsumer
+from callmq_worker.adapters.fetching import RabbitFetcher
 from callmq_worker.adapters.publishing import RabbitPublisher
 from callmq_worker.adapters.topology import declare, verify
 from callmq_worker.core.layout import Lane, Layout
@@ -53,6 +54,13 @@ class RabbitSession:
         consumer = RabbitConsumer(lane, channel, self._consuming.inlet, self.lose)
         await consumer.start(prefetch, self._clock, hand_over)
         return consumer
+
+    async def fetcher(self) -> RabbitFetcher:
+        """Open a channel on which messages are asked for one by one. Raises `BrokerAwayError`."""
+        channel = await bounded(self._consuming.channel(publisher_confirms=False))
+        fetcher = RabbitFetcher(channel, self._consuming.inlet, self._clock)
+        await fetcher.start()
+        return fetcher
 
     async def close(self) -> None:
         """Close both connections."""

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from callmq_worker.adapters.amqp import bounded
+from callmq_worker.core.comparison import name_of
 from callmq_worker.core.layout import Binding, ExchangeSpec, Layout, QueueSpec
 from callmq_worker.ports import BrokerAwayError
 
@@ -70,7 +71,8 @@ def _steps(layout: Layout) -> list[tuple[str, str, Call, Call | None]]:
     steps: list[tuple[str, str, Call, Call | None]] = []
     steps += [("exchange", e.name, _make_exchange(e), _find_exchange(e)) for e in layout.exchanges]
     steps += [("queue", q.name, _make_queue(q), _find_queue(q)) for q in layout.queues]
-    steps += [("binding", f"{b.exchange} -> {b.queue} ({b.key})", _make_binding(b), None) for b in layout.bindings]
+    steps += [("binding", name_of(b), _drop_binding(b), None) for b in layout.stale]
+    steps += [("binding", name_of(b), _make_binding(b), None) for b in layout.bindings]
     return steps
 
 
@@ -93,7 +95,21 @@ def _find_queue(spec: QueueSpec) -> Call:
 
 def _make_binding(spec: Binding) -> Call:
     async def bind(channel: AbstractChannel) -> None:
-        queue = await channel.get_queue(spec.queue, ensure=False)
-        await queue.bind(spec.exchange, spec.key)
+        target = await _target(channel, spec)
+        await target.bind(spec.exchange, spec.key, arguments=spec.arguments or None)
 
     return bind
+
+
+def _drop_binding(spec: Binding) -> Call:
+    async def unbind(channel: AbstractChannel) -> None:
+        target = await _target(channel, spec)
+        await target.unbind(spec.exchange, spec.key, arguments=spec.arguments or None)
+
+    return unbind
+
+
+async def _target(channel: AbstractChannel, spec: Binding) -> AbstractQueue | AbstractExchange:
+    if spec.kind == "exchange":
+        return await channel.get_exchange(spec.target, ensure=False)
+    return await channel.get_queue(spec.target, ensure=False)

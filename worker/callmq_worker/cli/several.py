@@ -21,7 +21,7 @@ def number_of_processes(text: str) -> int:
 
 async def run_several(count: int, settings: Settings, address: tuple[str, int] | None) -> int:
     """Run ``count`` workers until SIGTERM or SIGINT, which is passed on; return the verb's exit code."""
-    processes = Processes(count, command(), environment(os.environ, count, settings.dial_rate), settings.grace)
+    processes = Processes(count, command(), environment(os.environ), settings.grace)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, processes.stop)
     health = None

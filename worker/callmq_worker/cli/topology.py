@@ -11,6 +11,7 @@ from callmq_worker.core.layout import definitions
 from callmq_worker.opening import management_url, opened_ground, opened_management, wanted_layout
 from callmq_worker.operations import topology
 from callmq_worker.operations.topology import Finding
+from callmq_worker.rates import MOST_DIAL_LANES
 from callmq_worker.settings import load
 
 HELP: Final = "declare, verify or export the exchanges and queues"
@@ -22,7 +23,8 @@ export   prints the broker's definitions JSON, for a broker whose workers may no
            curl -u admin -H 'content-type: application/json' -d @callmq.json \\
                 http://host:15672/api/definitions/VHOST
 
-Needs CALLMQ_AMQP_URL (export does without), and CALLMQ_PREFIX and CALLMQ_RETRY_TIERS as the workers have them.
+Needs CALLMQ_AMQP_URL (export does without), and CALLMQ_PREFIX, CALLMQ_RETRY_TIERS and CALLMQ_CONFIG as the workers have
+them: each account of the file has a control lane of its own.
 Exit codes: 0 all is there, 1 something is missing or different, 2 wrong usage, 3 the broker could not be reached."""
 
 
@@ -31,6 +33,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.formatter_class = _ABOUT, argparse.RawDescriptionHelpFormatter
     parser.add_argument("act", choices=("declare", "verify", "export"))
     parser.add_argument("--vhost", help="for export: the vhost that the JSON names (default: that of CALLMQ_AMQP_URL)")
+    parser.add_argument(
+        "--dial-lanes",
+        type=_lanes,
+        default=0,
+        metavar="N",
+        help="also N queues an account for dials that wait, where the workers may not make them when they need them",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document a line")
 
 
@@ -39,20 +48,26 @@ def run(args: argparse.Namespace) -> int:
     return perform("topology", _export(args) if args.act == "export" else _look(args))
 
 
+def _lanes(text: str) -> int:
+    if not text.isdigit() or int(text) > MOST_DIAL_LANES:
+        raise argparse.ArgumentTypeError(f"must be a whole number up to {MOST_DIAL_LANES}")
+    return int(text)
+
+
 async def _export(args: argparse.Namespace) -> int:
     environment = dict(os.environ)
     if not (environment.get("CALLMQ_AMQP_URL") or environment.get("CALLMQ_AMQP_URL_FILE")):
         environment["CALLMQ_AMQP_URL"] = "amqp://localhost"  # only its vhost is read
     settings = load(environment, broker_only=True)
     vhost = args.vhost if args.vhost is not None else vhost_of(settings.amqp_urls[0])
-    print_json(definitions(wanted_layout(settings), vhost))
+    print_json(definitions(wanted_layout(settings, args.dial_lanes), vhost))
     return EXIT_OK
 
 
 async def _look(args: argparse.Namespace) -> int:
     settings = load(broker_only=True)
     url = management_url()
-    layout = wanted_layout(settings)
+    layout = wanted_layout(settings, args.dial_lanes)
     async with opened_ground(settings) as ground, opened_management(settings, url) as management:
         if args.act == "declare":
             findings = await topology.declare(ground, layout)

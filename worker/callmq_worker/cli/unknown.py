@@ -4,8 +4,7 @@ import argparse
 import time
 from typing import Any, Final
 
-from callmq_contracts.envelope import DEFAULT_ACCOUNT
-from callmq_contracts.names import Names
+from callmq_contracts.names import DEFAULT_ACCOUNT, Names
 from callmq_contracts.reply import OutcomeName
 from callmq_worker.cli.words import (
     EXIT_OK,

@@ -128,9 +128,7 @@ def measured(worker: Worker) -> tuple[Metric, ...]:
         Metric(
             "callmq_outcomes_total", "counter", "Settled deliveries by command and outcome, repeats included.", outcomes
         ),
-        Metric(
-            "callmq_in_flight", "gauge", "Deliveries taken and not yet settled.", [Sample(len(worker.runner.flight))]
-        ),
+        Metric("callmq_in_flight", "gauge", "Deliveries taken and not yet settled.", [Sample(worker.runner.in_flight)]),
         Metric(
             "callmq_ready", "gauge", "1 while this worker does its work.", [Sample(float(worker.runner.readiness()[0]))]
         ),
@@ -202,7 +200,7 @@ async def _work(settings: Settings, address: tuple[str, int] | None, report_to: 
     except asyncio.CancelledError:
         if life.worker is None:
             return 0  # nothing was begun
-        await life.worker.runner.flight.abandon()
+        await life.worker.runner.abandon()
         return 1
     finally:
         if health is not None:

@@ -27,26 +27,37 @@ def differences(wanted: Layout, exchanges: Listed, queues: Listed, bindings: Lis
     """Return what is wrong by kind and name (``("queue", "callmq.dial")``), each as the end of a sentence."""
     found_exchanges = {str(e["name"]): e for e in exchanges}
     found_queues = {str(q["name"]): q for q in queues}
-    bound = {
-        (str(b["source"]), str(b["destination"]), str(b["routing_key"]))
-        for b in bindings
-        if b.get("destination_type") == "queue" and b.get("source")
-    }
+    bound = {_shape(_read_binding(b)): _read_binding(b) for b in bindings if b.get("source")}
     wrong: dict[tuple[str, str], str] = {}
     for exchange in wanted.exchanges:
         _note(wrong, "exchange", exchange.name, _exchange_fault(exchange, found_exchanges.get(exchange.name)))
     for queue in wanted.queues:
         _note(wrong, "queue", queue.name, _queue_fault(queue, found_queues.get(queue.name)))
     for binding in wanted.bindings:
-        there = (binding.exchange, binding.queue, binding.key) in bound
-        _note(wrong, "binding", name_of(binding), None if there else "is missing")
-    expected = {(b.exchange, b.queue, b.key) for b in wanted.bindings}
-    own = {q.name for q in wanted.queues}
-    for source, queue_name, key in sorted(bound - expected):
-        if queue_name in own:
-            why = "is not of the layout: its queue gets messages that are not meant for it"
-            _note(wrong, "binding", name_of(Binding(source, queue_name, key)), why)
+        _note(wrong, "binding", name_of(binding), None if _shape(binding) in bound else "is missing")
+    expected = {_shape(b) for b in wanted.bindings}
+    own = {("queue", q.name) for q in wanted.queues} | {("exchange", name) for name in _inner(wanted)}
+    for shape in sorted(bound.keys() - expected):
+        binding = bound[shape]
+        if (binding.kind, binding.target) in own:
+            why = f"is not of the layout: its {binding.kind} gets messages that are not meant for it"
+            _note(wrong, "binding", name_of(binding), why)
     return wrong
+
+
+def _inner(wanted: Layout) -> set[str]:
+    """Return the exchanges that only other exchanges may feed."""
+    return {b.target for b in wanted.bindings if b.kind == "exchange"}
+
+
+def _read_binding(listed: Mapping[str, Any]) -> Binding:
+    source, target, key = (str(listed[name]) for name in ("source", "destination", "routing_key"))
+    kind = str(listed.get("destination_type", "queue"))
+    return Binding(source, target, key, dict(listed.get("arguments") or {}), kind)
+
+
+def _shape(binding: Binding) -> tuple[str, ...]:
+    return (binding.exchange, binding.target, binding.kind, binding.key, repr(sorted(binding.arguments.items())))
 
 
 def governed(queues: Listed, policies: Listed, operator_policies: Listed) -> list[dict[str, Any]]:
@@ -77,7 +88,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 def name_of(binding: Binding) -> str:
     """Return the name under which a binding is spoken of."""
-    return f"{binding.exchange} -> {binding.queue} ({binding.key})"
+    return f"{binding.exchange} -> {binding.target} ({binding.key})"
 
 
 def _note(wrong: dict[tuple[str, str], str], kind: str, name: str, why: str | None) -> None:

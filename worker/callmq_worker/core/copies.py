@@ -10,17 +10,9 @@ from callmq_contracts import envelope as wire
 from callmq_contracts.codec import MAX_BODY_BYTES
 from callmq_contracts.envelope import Envelope, Properties, read_envelope
 from callmq_contracts.reply import iso_time
-from callmq_worker.core.publications import Message
+from callmq_worker.core.publications import PUBLISHED_HEADERS, Message
 from callmq_worker.core.redact import mask_text, redact
 
-KNOWN_HEADERS: Final = (
-    wire.IDEMPOTENCY_KEY,
-    wire.EXPIRES_AT,
-    wire.ACCOUNT,
-    wire.CAMPAIGN,
-    wire.CALL_ID,
-    *wire.TRACE_HEADERS,
-)
 REPLY_ID: Final = "callmq-reply-id"
 OUTCOME: Final = "callmq-outcome"
 CODE: Final = "callmq-code"
@@ -65,7 +57,7 @@ def read_copy(position: int, body: bytes, properties: Properties) -> Copy:
     """Read one copy. What is absent or of a wrong type is empty: a stranger may have published it."""
     headers = properties.headers
     outcome, _, code = properties.routing_key.partition(".")
-    own = {n: headers[n] for n in KNOWN_HEADERS if n in headers}
+    own = {n: headers[n] for n in PUBLISHED_HEADERS if n in headers}
     if wire.RECEIVED_AT in headers:
         own[wire.RECEIVED_AT] = headers[wire.RECEIVED_AT]
     original = properties._replace(routing_key=_text(headers.get(ROUTING_KEY)) or _command_of(body), headers=own)

@@ -109,13 +109,14 @@ def consumer_timeout(deadline: float, queues: Sequence[Mapping[str, Any]] | None
 
 
 def _least_timeout(queues: Sequence[Mapping[str, Any]], names: Names) -> float | None:
-    lanes = (names.control, names.dial, names.unrouted, names.returned)
+    shared = (names.dial, names.unrouted, names.returned)
     found = []
     for queue in queues:
         policy = queue.get("effective_policy_definition") or {}
         arguments = queue.get("arguments") or {}
         said = arguments.get("x-consumer-timeout", policy.get("consumer-timeout"))
-        if queue.get("name") in lanes and isinstance(said, int) and said > 0:
+        lane = queue.get("name") in shared or str(queue.get("name")).startswith(names.control)
+        if lane and isinstance(said, int) and said > 0:
             found.append(said / _MILLISECONDS)
     return min(found, default=None)
 

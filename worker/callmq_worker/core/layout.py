@@ -1,18 +1,25 @@
 """The topology as data: what must exist on the broker. One description for declaring, verifying and exporting."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from callmq_contracts.names import DIAL, Names
+from callmq_contracts.envelope import ACCOUNT
+from callmq_contracts.names import DEFAULT_ACCOUNT, DIAL, Names
 from callmq_worker.core.retry import Tier
 
 # The broker's count rises by mere reconnects and decides nothing here: past it a message moves, it is not lost.
 DELIVERY_LIMIT: Final = 20
 # A lane that keeps order is put back whole at each probe of a paused account; its commands live four hours at most.
 ORDERED_DELIVERY_LIMIT: Final = 2000
+# A dial goes back untouched, once a worker at most, where it finds its slot far away.
+WAITING_DELIVERY_LIMIT: Final = 100
 # Parked and dead messages are browsed, and each look counts as a delivery.
 NO_DELIVERY_LIMIT: Final = 2_147_483_647
+CONTROL_LANE: Final = "control"
 RETURNED_LANE: Final = "returned"
+WAITING_LANE: Final = "waiting"
+LIVE_KEYS: Final = ("update", "calling.#")
 DEAD_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 
 
@@ -35,20 +42,23 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One binding of a queue to an exchange."""
+    """One binding to an exchange, of a queue or of another exchange: ``kind`` says which ``target`` is."""
 
     exchange: str
-    queue: str
+    target: str
     key: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    kind: str = "queue"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All of it."""
+    """All of it. ``stale``: bindings of an earlier layout, which would deliver twice or astray."""
 
-    exchanges: tuple[ExchangeSpec, ...]
-    queues: tuple[QueueSpec, ...]
-    bindings: tuple[Binding, ...]
+    exchanges: tuple[ExchangeSpec, ...] = ()
+    queues: tuple[QueueSpec, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    stale: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,53 +71,87 @@ class Lane:
 
 
 def lanes(names: Names) -> tuple[Lane, ...]:
-    """Return the lanes, in the order in which they are opened."""
+    """Return the lanes that all accounts share, in the order in which they are opened."""
     return (
-        Lane("control", names.control, ordered=True),
         Lane(DIAL, names.dial),
         Lane("unrouted", names.unrouted),
         Lane(RETURNED_LANE, names.returned),
     )
 
 
-def layout(names: Names, tiers: tuple[Tier, ...]) -> Layout:
+def control_lane(names: Names, account: str) -> Lane:
+    """Return the lane of an account's commands on live calls."""
+    return Lane(CONTROL_LANE, names.control_of(account), ordered=True)
+
+
+def waiting_lane(names: Names, account: str, number: int) -> Lane:
+    """Return one of the lanes in which an account's dials wait; they are fetched from it one by one."""
+    return Lane(WAITING_LANE, names.dial_lane(account, number))
+
+
+def dial_lanes(names: Names, account: str, count: int) -> Layout:
+    """Return the queues of an account's waiting dials, which are made when they are first needed."""
+    waiting = {
+        **_quorum(WAITING_DELIVERY_LIMIT),
+        **_dead_letters(names.returned),
+        "x-dead-letter-routing-key": DIAL,  # they are published to it by the queue's own name
+    }
+    return Layout(queues=tuple(QueueSpec(names.dial_lane(account, n + 1), waiting) for n in range(count)))
+
+
+def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = ()) -> Layout:
     """Return what must exist under these names."""
     work = {**_quorum(DELIVERY_LIMIT), **_dead_letters(names.returned)}
-    last_resort = {**_dead_letters(names.dead), "x-dead-letter-routing-key": "failed.delivery_limit"}
     exchanges = [
         ExchangeSpec(names.unrouted, "fanout"),
         ExchangeSpec(names.commands, "topic", {"alternate-exchange": names.unrouted}),
+        ExchangeSpec(names.control, "fanout"),
+        ExchangeSpec(names.live, "headers", {"alternate-exchange": names.control}),
         ExchangeSpec(names.returned, "fanout"),
         ExchangeSpec(names.dead, "topic"),
         ExchangeSpec(names.replies, "topic"),
         ExchangeSpec(names.events, "topic"),
     ]
+    ordered = {**work, "x-delivery-limit": ORDERED_DELIVERY_LIMIT, "x-single-active-consumer": True}
     queues = [
         QueueSpec(names.dial, work),
-        QueueSpec(
-            names.control,
-            {**work, "x-delivery-limit": ORDERED_DELIVERY_LIMIT, "x-single-active-consumer": True},
-        ),
+        QueueSpec(names.control, ordered),
         QueueSpec(names.unrouted, work),
-        QueueSpec(names.returned, {**_quorum(NO_DELIVERY_LIMIT), **last_resort}),
-        QueueSpec(names.dead, {**_quorum(NO_DELIVERY_LIMIT), "x-message-ttl": DEAD_RETENTION_MS}),
-        QueueSpec(names.unknown, _quorum(NO_DELIVERY_LIMIT)),
+        *_ends(names),
     ]
     bindings = [
         Binding(names.commands, names.dial, DIAL),
-        Binding(names.commands, names.control, "update"),
-        Binding(names.commands, names.control, "calling.#"),
+        Binding(names.control, names.control, ""),
         Binding(names.unrouted, names.unrouted, ""),
         Binding(names.returned, names.returned, ""),
         Binding(names.dead, names.dead, "#"),
     ]
+    for account in sorted(set(accounts) - {DEFAULT_ACCOUNT}):
+        own = names.control_of(account)
+        queues.append(QueueSpec(own, ordered))
+        bindings.append(Binding(names.live, own, "", {"x-match": "all", ACCOUNT: account}))
+    # Last, so that nothing reaches an account's lane by the way around it.
+    bindings += [Binding(names.commands, names.live, key, kind="exchange") for key in LIVE_KEYS]
+    stale = tuple(Binding(names.commands, names.control, key) for key in LIVE_KEYS)
     for tier in tiers:
         name = names.retry(tier.name)
         exchanges.append(ExchangeSpec(name, "fanout"))
-        waiting = {**_quorum(DELIVERY_LIMIT), **_dead_letters(names.commands), "x-message-ttl": tier.seconds * 1000}
-        queues.append(QueueSpec(name, waiting))
+        queues.append(_tier(names, tier))
         bindings.append(Binding(name, name, ""))
-    return Layout(tuple(exchanges), tuple(queues), tuple(bindings))
+    return Layout(tuple(exchanges), tuple(queues), tuple(bindings), stale)
+
+
+def _ends(names: Names) -> Iterable[QueueSpec]:
+    """Return the queues of what left its lane and comes back to none by itself."""
+    last_resort = {**_dead_letters(names.dead), "x-dead-letter-routing-key": "failed.delivery_limit"}
+    yield QueueSpec(names.returned, {**_quorum(NO_DELIVERY_LIMIT), **last_resort})
+    yield QueueSpec(names.dead, {**_quorum(NO_DELIVERY_LIMIT), "x-message-ttl": DEAD_RETENTION_MS})
+    yield QueueSpec(names.unknown, _quorum(NO_DELIVERY_LIMIT))
+
+
+def _tier(names: Names, tier: Tier) -> QueueSpec:
+    waiting = {**_quorum(DELIVERY_LIMIT), **_dead_letters(names.commands), "x-message-ttl": tier.seconds * 1000}
+    return QueueSpec(names.retry(tier.name), waiting)
 
 
 def _quorum(delivery_limit: int) -> dict[str, Any]:
@@ -136,10 +180,10 @@ def definitions(wanted: Layout, vhost: str) -> dict[str, Any]:
             {
                 "source": b.exchange,
                 "vhost": vhost,
-                "destination": b.queue,
-                "destination_type": "queue",
+                "destination": b.target,
+                "destination_type": b.kind,
                 "routing_key": b.key,
-                "arguments": {},
+                "arguments": b.arguments,
             }
             for b in wanted.bindings
         ],

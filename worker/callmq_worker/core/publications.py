@@ -16,14 +16,7 @@ from callmq_worker.core.settle import Past
 
 LATEST: Final = 253_402_300_799.0  # what can be read back
 MAX_COPY_BYTES: Final = 262_144
-_COPIED_HEADERS: Final = (
-    wire.IDEMPOTENCY_KEY,
-    wire.EXPIRES_AT,
-    wire.ACCOUNT,
-    wire.CAMPAIGN,
-    wire.CALL_ID,
-    *wire.TRACE_HEADERS,
-)
+PUBLISHED_HEADERS: Final = (*wire.PUBLISHED, *wire.TRACE_HEADERS)
 _DEAD: Final = (OutcomeName.REJECTED, OutcomeName.FAILED, OutcomeName.EXPIRED)
 _MAX_HEADER: Final = 1024
 
@@ -117,21 +110,35 @@ def postponed(
     names: Names, message: Message, tier: Tier, not_before: float, past: Past, *, secret: bytes
 ) -> Publication:
     """Return the copy that waits in a delay tier. What was counted from its first receipt goes with it, sealed."""
-    own: dict[str, Any] = {wire.NOT_BEFORE: int(not_before * 1000)}
+    return _waiting(message, names.retry(tier.name), message.properties.routing_key, not_before, past, secret=secret)
+
+
+def sorted_into(queue: str, message: Message, past: Past, *, secret: bytes) -> Publication:
+    """Return the copy of a dial that waits for its turn in a queue of its account, sealed as those in the tiers are."""
+    return _waiting(message, "", queue, message.envelope.not_before, past, secret=secret)
+
+
+def _waiting(
+    message: Message, exchange: str, key: str, not_before: float | None, past: Past, *, secret: bytes
+) -> Publication:
+    own: dict[str, Any] = {}
+    if not_before is not None:
+        own[wire.NOT_BEFORE] = int(not_before * 1000)
     if past.attempts or past.doubt:
         own |= {wire.ATTEMPTS: past.attempts, wire.DOUBT: past.doubt}
     if (
         message.expires_at is not None
     ):  # the broker takes `expiration` away, and a lifetime counts from the first receipt
         own[wire.EXPIRES_AT] = int(1000 * min(message.expires_at, LATEST))
-    copy = _copy(message, names.retry(tier.name), message.properties.routing_key, own)
-    return copy._replace(headers={**copy.headers, SEAL: seal(copy.headers, copy.routing_key, copy.body, secret)})
+    copy = _copy(message, exchange, key, own)
+    sealed = seal(copy.headers, message.properties.routing_key, copy.body, secret)
+    return copy._replace(headers={**copy.headers, SEAL: sealed})
 
 
 def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> Publication:
     """Copy body and known headers; broker-made headers (``x-death`` and friends) never travel on."""
     envelope, properties = message.envelope, message.properties
-    headers = {n: v for n in _COPIED_HEADERS if _portable(v := properties.headers.get(n))}
+    headers = {n: v for n in PUBLISHED_HEADERS if _portable(v := properties.headers.get(n))}
     if envelope.expires_at is not None:  # an AMQP timestamp is read as well, and a copy may not forget its time
         headers.setdefault(wire.EXPIRES_AT, int(envelope.expires_at * 1000))
     headers |= {wire.RECEIVED_AT: int(message.received_at * 1000), "callmq-routing-key": properties.routing_key}

@@ -9,8 +9,8 @@ from callmq_contracts import envelope as wire
 from callmq_contracts.envelope import parse_moment
 from callmq_contracts.names import Names
 from callmq_contracts.problem import ProblemCode
-from callmq_worker.core.copies import KNOWN_HEADERS, Copy
-from callmq_worker.core.publications import Publication
+from callmq_worker.core.copies import Copy
+from callmq_worker.core.publications import PUBLISHED_HEADERS, Publication
 from callmq_worker.core.record import Record, State
 
 AUTO: Final = "auto"
@@ -115,7 +115,7 @@ def republication(copy: Copy, names: Names, key: str | None, expires_at: float |
     An ``expires-at`` that has passed is left out; ``expires_at`` (seconds since the epoch) takes its place.
     """
     properties, envelope = copy.original, copy.envelope
-    headers = {n: v for n, v in properties.headers.items() if n in KNOWN_HEADERS}
+    headers = {n: v for n, v in properties.headers.items() if n in PUBLISHED_HEADERS}
     if _passed(headers, now):
         del headers[wire.EXPIRES_AT]
     if expires_at is not None:

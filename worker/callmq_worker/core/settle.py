@@ -84,7 +84,14 @@ class Returned:
     spare: bool = True
 
 
-Settlement: TypeAlias = Concluded | Repeated | Unrecorded | Postponed | Returned
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Publish the dial to a queue in which it waits for its turn, then acknowledge."""
+
+    queue: str
+
+
+Settlement: TypeAlias = Concluded | Repeated | Unrecorded | Postponed | Returned | Sorted
 
 
 @dataclass(frozen=True, slots=True)

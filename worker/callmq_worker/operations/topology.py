@@ -85,6 +85,10 @@ def _finding(kind: str, name: str, faults: tuple[str, ...]) -> Finding:
 
 def _parts(layout: Layout) -> list[tuple[str, str, Layout]]:
     """Return the layout in the order of declaring, each thing as a layout of its own."""
-    parts = [("exchange", e.name, Layout((e,), (), ())) for e in layout.exchanges]
-    parts += [("queue", q.name, Layout((), (q,), ())) for q in layout.queues]
-    return parts + [("binding", name_of(b), Layout((), (), (b,))) for b in layout.bindings]
+    parts = [("exchange", e.name, Layout(exchanges=(e,))) for e in layout.exchanges]
+    parts += [("queue", q.name, Layout(queues=(q,))) for q in layout.queues]
+    bindings = [("binding", name_of(b), Layout(bindings=(b,))) for b in layout.bindings]
+    if bindings and layout.stale:  # dropped together with the first that is made
+        kind, name, first = bindings[0]
+        bindings[0] = (kind, name, Layout(bindings=first.bindings, stale=layout.stale))
+    return parts + bindings

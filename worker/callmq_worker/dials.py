@@ -1,0 +1,108 @@
+"""How dials wait: in which queue of their account, and for which slot of its pace."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Final
+
+from callmq_contracts.names import Names
+from callmq_worker.core import berths, note
+from callmq_worker.core.berths import Assignment, Berths
+from callmq_worker.core.flow import Flow, Rates, sender_of
+from callmq_worker.core.intake import Accepted
+from callmq_worker.core.layout import Lane, QueueSpec, dial_lanes, waiting_lane
+from callmq_worker.core.settle import Sorted
+from callmq_worker.engine import Tools
+from callmq_worker.pacing import Grant, Pacing
+from callmq_worker.ports import LedgerAwayError
+
+LONGEST_LOOK: Final = 5.0
+BATCH_SECONDS: Final = 0.25
+MOST_SLOTS: Final = 50
+
+Limits = tuple[tuple[str, float], ...]
+
+
+class Dials:
+    """What all workers agree on about waiting dials, as this worker knows it. ``most``: queues an account."""
+
+    def __init__(
+        self, names: Names, rates: Rates, accounts: Collection[str], most: int, pacing: Pacing, tools: Tools
+    ) -> None:
+        self.names = names
+        self.rates = rates
+        self.accounts = accounts
+        self._ledger = tools.ledger
+        self._pacing = pacing
+        self._clock = tools.clock
+        self._secret = tools.secret
+        self._most = most
+        self._berths: dict[str, Berths] = {}
+        self._noted: dict[tuple[str, Flow], float] = {}
+        self._stirred: dict[str, Callable[[], None]] = {}
+        self._empty: dict[str, frozenset[int]] = {}
+
+    def berths(self, account: str) -> Berths:
+        """Return an account's queues and what lies in them."""
+        return self._berths.get(account, ())
+
+    def lane(self, account: str, number: int) -> Lane:
+        """Return one of an account's queues."""
+        return waiting_lane(self.names, account, number)
+
+    async def queues(self) -> tuple[QueueSpec, ...]:
+        """Return all queues that there must be by now, as far as the ledger says so."""
+        with suppress(LedgerAwayError):
+            await asyncio.gather(*(self.refresh(account) for account in self.accounts))
+        return tuple(q for a, b in self._berths.items() for q in dial_lanes(self.names, a, len(b)).queues)
+
+    async def refresh(self, account: str) -> None:
+        """Look at what the others agreed on meanwhile. Raises `LedgerAwayError`."""
+        record = await self._ledger.look(note.note_key(berths.NOTE, account))
+        self._berths[account] = berths.read(note.content(record))
+
+    async def sort(self, account: str, flow: Flow) -> Sorted:
+        """Return the settlement of a dial that has to wait. Raises `LedgerAwayError`."""
+        number, now = berths.find(self.berths(account), flow), self._clock.monotonic()
+        if not number or now - self._noted.get((account, flow), -berths.NOTED) >= berths.NOTED:
+            change = Assignment(flow, self._most, self._empty.get(account, frozenset()))
+            key = note.note_key(berths.NOTE, account)
+            self._berths[account] = await self._ledger.transact(key, note.amend(key, change))
+            number = berths.find(self.berths(account), flow)
+            self._noted = {k: t for k, t in self._noted.items() if now - t < berths.NOTED} | {(account, flow): now}
+        return Sorted(self.names.dial_lane(account, number))
+
+    def attend(self, account: str, stirred: Callable[[], None]) -> None:
+        """Call this whenever a dial of the account was put into one of its queues here."""
+        self._stirred[account] = stirred
+
+    def stir(self, account: str) -> None:
+        """Tell that a dial was put into a queue."""
+        if account in self._stirred:
+            self._stirred[account]()
+
+    def seen_empty(self, account: str, numbers: frozenset[int]) -> None:
+        """Note which queues were empty just now: another flow may have one that nobody used for long."""
+        self._empty[account] = numbers
+
+    def limits(self, accepted: Accepted) -> Limits:
+        """Return what paces a dial."""
+        envelope, body = accepted.envelope, accepted.command.body
+        sender = sender_of(body, self._secret) if self.rates.of(envelope.account).from_rate > 0 else ""
+        return self.rates.limits(envelope.account, envelope.campaign or "", sender)
+
+    async def reserve(self, account: str, limits: Limits) -> Grant:
+        """Ask for the next slots, as many as a moment needs. Raises `LedgerAwayError`."""
+        paced = [rate for _, rate in limits if rate > 0]
+        most = MOST_SLOTS if not paced else max(1, min(MOST_SLOTS, int(min(paced) * BATCH_SECONDS)))
+        return await self._pacing.reserve(account, limits, most)
+
+    async def slot(self, accepted: Accepted) -> None:
+        """Wait for the slot of one dial. Raises `LedgerAwayError`."""
+        limits = self.limits(accepted)
+        while self._clock.now() < accepted.expires_at:
+            grant = await self._pacing.reserve(accepted.envelope.account, limits, 1)
+            if grant.slots:
+                await self._clock.sleep(max(0.0, grant.slots[0] - self._clock.monotonic()))
+                return
+            await self._clock.sleep(min(LONGEST_LOOK, grant.again_in))
