@@ -275,9 +275,9 @@ async def test_wrong_settings_of_one_end_all():
     assert await Processes(3, words, os.environ, 1.0).run() == 2
 
 
-def test_the_pace_of_dials_is_shared_and_the_probes_are_the_parents():
-    given = {"PATH": "/bin", "CALLMQ_DIAL_RATE_FILE": "/run/rate", "CALLMQ_HEALTH_ADDR": ":8087"}
-    assert shared_environment(given, 4, 2.0) == {"PATH": "/bin", "CALLMQ_DIAL_RATE": "0.5", "CALLMQ_HEALTH_ADDR": "off"}
+def test_the_probes_are_the_parents():
+    given = {"PATH": "/bin", "CALLMQ_DIAL_RATE": "2", "CALLMQ_HEALTH_ADDR_FILE": "/run/address"}
+    assert shared_environment(given) == {"PATH": "/bin", "CALLMQ_DIAL_RATE": "2", "CALLMQ_HEALTH_ADDR": "off"}
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "257", "two", "1.5", "\u0663"])

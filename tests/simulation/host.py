@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from callmq_worker.core.layout import control_lane, lanes, layout
+from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, waiting_lane
 from callmq_worker.course import Course
-from callmq_worker.ports import LedgerAwayError
+from callmq_worker.ports import Delivery, LedgerAwayError
 from callmq_worker.runner import Runner
 from callmq_worker.wiring import furnish
 from commands import RULES
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 HEARTBEAT = 8.0
+WAITING = tuple(waiting_lane(NAMES, "default", number) for number in range(1, 5))
 RESTART = 0.2
+
+
+def read_as(delivery: Delivery) -> Delivery:
+    """Return a delivery as whoever fetches waiting dials reads it."""
+    if delivery.lane != WAITING_LANE:
+        return delivery
+    return replace(delivery, properties=delivery.properties._replace(routing_key="dial"))
 
 
 class Host:
@@ -47,8 +56,12 @@ class Host:
             self.settler = hand.settler
             while True:
                 self.connect()
-                for lane in (control_lane(NAMES, "default"), *lanes(NAMES)):
-                    await self.session.consume(lane, 10, lambda d, lane=lane: hand.flight.take(d, ordered=lane.ordered))
+                for lane in (control_lane(NAMES, "default"), *lanes(NAMES), *WAITING):
+
+                    def taken(delivery: Delivery, lane: Lane = lane) -> None:
+                        hand.flight.take(read_as(delivery), ordered=lane.ordered)
+
+                    await self.session.consume(lane, 10, taken)
                 await self.session.lost()
         course = Course(layout(NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
         runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, clock)

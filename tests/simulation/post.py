@@ -105,7 +105,9 @@ class Post:
             self.arrive(Letter(publication.body, again(publication)))
         elif not publication.exchange and publication.routing_key.startswith(f"{NAMES.dial}."):
             lane = Lane(WAITING_LANE, publication.routing_key)
-            self.queue_of(lane).letters.append(Letter(publication.body, again(publication), ""))
+            queue = self.queue_of(lane)
+            queue.letters.append(Letter(publication.body, again(publication), ""))
+            self._pump(queue)
         elif (publication.exchange, publication.routing_key) == ("", NAMES.unknown):
             self.parked.append(Letter(publication.body, again(publication), ""))
 
