@@ -19,11 +19,15 @@ from chaos import evidence as seen
 from chaos import (  # noqa: F401 - their kinds are registered by the import
     faults_broker,
     faults_endpoint,
+    faults_lanes,
     faults_ledger,
     faults_network,
+    faults_points,
     faults_workers,
 )
+from chaos.crew import Weight
 from chaos.kinds import Struck, schedule, strike
+from chaos.memory import growths
 from chaos.observer import connect
 from chaos.stage import DISTURBED, HEALTHY, Stage, stage
 from chaos.traffic import scripts
@@ -60,9 +64,10 @@ class Result:
     outcomes: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     doubts: dict[str, int] = field(default_factory=dict)
-    memory: list[tuple[float, int, int, float]] = field(default_factory=list)
+    memory: list[Weight] = field(default_factory=list)
     results: dict[str, int] = field(default_factory=dict)
     exits: list[int] = field(default_factory=list)
+    failover: list[tuple[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -189,7 +194,8 @@ async def _rests(here: Stage) -> bool:
 def _judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
     password = urlsplit(here.url).password or ""
     result.breaches += seen.judged(here, evidence, "healthy") + seen.leaks(here, evidence, password)
-    result.memory, result.results = here.crew.memory, here.producer.results
+    result.memory, result.results, result.failover = here.crew.memory, here.producer.results, here.failover
+    result.breaches += [f"memory grows: {growth}" for growth in growths(result.memory) if growth.leaks]
     last: dict[str, str] = {}
     for journal in evidence.journals(here.producer.phase_of, "healthy"):
         for outcome, count in tally(journal).items():

@@ -18,6 +18,19 @@ from chaos.proxy import Proxy
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 START_SECONDS = 60.0
+TESTS = str(Path(__file__).parents[1])
+WORK = ("-m", "callmq", "work")
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The resident memory of one worker at one moment. ``done``: the requests that came from its place until then."""
+
+    at: float
+    worker: int
+    life: int
+    size: float
+    done: int = 0
 
 
 @dataclass
@@ -84,12 +97,15 @@ class Crew:
     def __init__(self, workers: list[Worker], environment: Callable[[Worker], dict[str, str]]) -> None:
         self.workers, self._environment = workers, environment
         self.more: dict[str, str] = {}
-        self.memory: list[tuple[float, int, int, float]] = []
+        self.memory: list[Weight] = []
 
-    def start(self, worker: Worker) -> None:
+    def start(self, worker: Worker, program: tuple[str, ...] = WORK) -> None:
+        """Start one; ``program``: what Python is to run."""
         told = {**os.environ, **self._environment(worker), **self.more}
+        if program is not WORK:
+            told["PYTHONPATH"] = TESTS
         with worker.log.open("ab") as log:
-            command = [sys.executable, "-m", "callmq", "work"]
+            command = [sys.executable, *program]
             worker.process = subprocess.Popen(command, env=told, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         worker.lives += 1
 
@@ -98,14 +114,19 @@ class Crew:
             self.start(worker)
         await asyncio.gather(*(worker.ready() for worker in self.workers))
 
+    async def gone(self, worker: Worker, seconds: float) -> bool:
+        """Wait until one has ended by itself; say whether it did."""
+        until = time.monotonic() + seconds
+        while worker.process is not None and worker.process.poll() is None and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        return worker.process is None or worker.process.poll() is not None
+
     async def retire(self, worker: Worker, seconds: float = 40.0) -> int:
         """Ask one to end and return its exit code; -9 where it had to be killed."""
         worker.signal(signal.SIGTERM)
         process = worker.process
         assert process is not None
-        until = time.monotonic() + seconds
-        while process.poll() is None and time.monotonic() < until:
-            await asyncio.sleep(0.05)
+        await self.gone(worker, seconds)
         worker.kill()
         code = process.wait()
         worker.ends.append(code)
@@ -119,9 +140,11 @@ class Crew:
             worker.signal(signal.SIGCONT)
             worker.kill()
 
-    async def weigh(self) -> None:
-        """Note the memory of each, again and again."""
+    async def weigh(self, done: Callable[[int], int]) -> None:
+        """Note the memory of each, again and again. ``done``: how many requests came from a place."""
         while True:
             for worker in self.workers:
-                self.memory.append((time.monotonic(), worker.number, worker.lives, worker.memory()))
+                if size := worker.memory():
+                    number = worker.number
+                    self.memory.append(Weight(time.monotonic(), number, worker.lives, size, done(number)))
             await asyncio.sleep(1)

@@ -86,6 +86,12 @@ async def half_answer(stage: Stage, chance: random.Random) -> str:
     return await _some(stage, chance, chance.choice(("half_answer", "bad_framing")))
 
 
+@kind("endpoint")
+async def closed_after_answering(stage: Stage, chance: random.Random) -> str:
+    """The whole answer comes, then the connection that was to be kept is closed."""
+    return await _some(stage, chance, "half_answer", size=2**20)
+
+
 @kind("endpoint", weight=0.3)
 async def too_many(stage: Stage, chance: random.Random) -> str:
     """429 for all."""

@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
+import subprocess
 import threading
+from collections.abc import AsyncIterator
 
+from chaos.faults_endpoint import armed
 from chaos.kinds import kind
 from chaos.stage import Stage
+
+
+@contextlib.asynccontextmanager
+async def locked(stage: Stage) -> AsyncIterator[None]:
+    """Let another process's transaction hold the file for the time of the block."""
+    stop, held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        connection = sqlite3.connect(stage.ledger, timeout=30, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        held.set()
+        stop.wait()
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    holding = asyncio.create_task(asyncio.to_thread(hold))
+    try:
+        await asyncio.to_thread(held.wait, 30)
+        yield
+    finally:
+        stop.set()
+        await holding
 
 
 @kind("ledger", weight=1.5)
 async def lock_ledger(stage: Stage, chance: random.Random) -> str:
     """Another process's transaction holds the file, also longer than a worker is patient."""
     seconds = chance.choice((0.5, 2.0, 7.0))
-    stop, locked = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        connection = sqlite3.connect(stage.ledger, timeout=30, isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-        locked.set()
-        stop.wait()
-        connection.execute("ROLLBACK")
-        connection.close()
-
-    holding = asyncio.create_task(asyncio.to_thread(hold))
-    await asyncio.to_thread(locked.wait, 30)
-    await asyncio.sleep(seconds)
-    stop.set()
-    await holding
+    async with locked(stage):
+        await asyncio.sleep(seconds)
     return f"{seconds:.1f} s"
+
+
+@kind("ledger")
+async def away_before_the_record(stage: Stage, _: random.Random) -> str:
+    """The file is locked while requests are out: their answers can't be recorded until long after they came."""
+    async with armed(stage, "hang", times=0, acts=True):
+        stage.producer.allowed += 30
+        await asyncio.sleep(0.5)
+    async with locked(stage):
+        count = stage.sandbox.release()
+        await asyncio.sleep(6.5)
+    return f"{count} requests held"
+
+
+@kind("ledger")
+async def read_only_ledger(stage: Stage, chance: random.Random) -> str:
+    """Nobody may write the file, nor its log, as on a disk that turned read-only, though they are open already."""
+    seconds = chance.uniform(0.5, 6.0)
+    files = [str(path) for path in (stage.ledger, stage.ledger.with_name(f"{stage.ledger.name}-wal")) if path.exists()]
+    done = await asyncio.to_thread(subprocess.run, ["chattr", "+i", *files], check=False, capture_output=True)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await asyncio.to_thread(subprocess.run, ["chattr", "-i", *files], check=False, capture_output=True)
+    return f"{seconds:.1f} s" if not done.returncode else "not possible for this user on this file system"
 
 
 @kind("ledger")

@@ -13,7 +13,7 @@ from chaos.stage import LEASE, Stage
 @kind("worker", weight=3)
 async def kill(stage: Stage, chance: random.Random) -> str:
     """Kill one at a random moment; it is back at once."""
-    worker = chance.choice(stage.workers)
+    worker = chance.choice(stage.mortal)
     await asyncio.sleep(chance.uniform(0, 0.5))
     worker.kill()
     stage.crew.start(worker)
@@ -29,7 +29,7 @@ async def kill_holding(stage: Stage, chance: random.Random) -> str:
             break
         await asyncio.sleep(0.02)
     held = len(stage.sandbox._held)
-    worker = chance.choice(stage.workers)
+    worker = chance.choice(stage.mortal)
     worker.kill()
     stage.sandbox.faults.disarm(fault)
     stage.sandbox.release()
@@ -37,7 +37,7 @@ async def kill_holding(stage: Stage, chance: random.Random) -> str:
     return f"worker {worker.number}, {held} requests held"
 
 
-@kind("worker")
+@kind("worker", sweeps=True)
 async def kill_all(stage: Stage, chance: random.Random) -> str:
     """Kill all at once, as a power cut would."""
     await asyncio.sleep(chance.uniform(0, 0.5))
@@ -53,13 +53,13 @@ async def kill_all(stage: Stage, chance: random.Random) -> str:
 @kind("worker", weight=2)
 async def terminate(stage: Stage, chance: random.Random) -> str:
     """SIGTERM under load; another takes the place once it has ended."""
-    worker = chance.choice(stage.workers)
+    worker = chance.choice(stage.mortal)
     code = await stage.crew.retire(worker)
     stage.crew.start(worker)
     return f"worker {worker.number} ended with {code}"
 
 
-@kind("worker", weight=0.3)
+@kind("worker", weight=0.3, sweeps=True)
 async def rolling_restart(stage: Stage, _: random.Random) -> str:
     """SIGTERM to one after the other, each replaced and ready before the next."""
     codes = []
@@ -93,7 +93,7 @@ async def doze(stage: Stage, chance: random.Random) -> str:
     return f"worker {worker.number} for {seconds:.1f} s"
 
 
-@kind("worker", weight=0.2)
+@kind("worker", weight=0.2, sweeps=True)
 async def poison(stage: Stage, chance: random.Random) -> str:
     """A command whose every dispatch kills all workers, again and again, beside innocent ones."""
     key = stage.producer.poison()

@@ -14,24 +14,30 @@ Act = Callable[[Stage, random.Random], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. ``weight``: how often it is chosen beside the others. ``blow``: over as soon as it struck."""
+    """One kind. ``weight``: how often it is chosen beside the others. ``blow``: over as soon as it struck.
+
+    ``sweeps``: it ends every worker.
+    """
 
     name: str
     family: str
     weight: float
     act: Act
     blow: bool = False
+    sweeps: bool = False
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(family: str, *, weight: float = 1.0, blow: bool = False) -> Callable[[Act], Act]:
-    """Register a fault under the name of its function."""
+def kind(
+    family: str, *, weight: float = 1.0, blow: bool = False, sweeps: bool = False, name: str = ""
+) -> Callable[[Act], Act]:
+    """Register a fault, under the name of its function where no other is given."""
 
     def register(act: Act) -> Act:
-        name = act.__name__
-        KINDS[name] = Kind(name, family, weight, act, blow)
+        known = name or act.__name__
+        KINDS[known] = Kind(known, family, weight, act, blow, sweeps)
         return act
 
     return register
@@ -57,11 +63,19 @@ async def strike(chosen: Kind, stage: Stage, chance: random.Random) -> Struck:
 
 
 def schedule(seed: int, faults: int, only: tuple[str, ...] = ()) -> list[Kind]:
-    """Return the kinds in the order in which they strike: each once where there is room, then by weight."""
+    """Return the kinds in the order in which they strike: each once where there is room, then by weight.
+
+    Those that end every worker come in the first half: one worker has a long life after them.
+    """
     chance = random.Random(f"schedule {seed}")
     known = [KINDS[name] for name in only] if only else list(KINDS.values())
     first = chance.sample(known, min(len(known), faults))
     rest = chance.choices(known, [each.weight for each in known], k=faults - len(first))
     order = first + rest
     chance.shuffle(order)
+    half = len(order) // 2
+    late = [at for at in range(half, len(order)) if order[at].sweeps]
+    early = [at for at in range(half) if not order[at].sweeps]
+    for here, there in zip(late, early, strict=False):
+        order[here], order[there] = order[there], order[here]
     return order

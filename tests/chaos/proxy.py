@@ -49,6 +49,11 @@ class Proxy:
         self.light()
         self.reset()
 
+    @property
+    def ports(self) -> set[int]:
+        """The ports from which it speaks to the broker, and by which the broker knows the worker's connections."""
+        return {link.broker.get_extra_info("sockname")[1] for link in self.links if not link.halved}
+
     def reset(self) -> None:
         for link in tuple(self.links):
             link.reset()

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from callmq_demo.administration import vhost_of
 from callmq_demo.node import PrivateNode
+from callmq_worker.adapters.web import Answer, Request
+from callmq_worker.sandbox.endpoint import PATH
 from callmq_worker.sandbox.server import Sandbox
 from callmq_worker.sandbox.settings import SandboxSettings
 from chaos.crew import Crew, Worker
@@ -29,15 +32,36 @@ HEALTHY = {"CALLMQ_HTTP_DEADLINE": "30", "CALLMQ_LEASE": "45"}
 DISTURBED = {"CALLMQ_HTTP_DEADLINE": str(DEADLINE), "CALLMQ_LEASE": str(LEASE)}
 
 
+class Doors(Sandbox):
+    """An endpoint with a door for each worker. ``through``: whose door a request of the journal came through."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.through: dict[int, int] = {}
+        self.counts: Counter[int] = Counter()
+
+    def door(self, worker: Worker) -> str:
+        return f"{self.origin}/{worker.number}{PATH}"
+
+    async def _answer(self, request: Request) -> Answer:
+        number, _, path = request.path[1:].partition("/")
+        if number.isdigit():
+            self.through[self.journal.received + 1] = int(number)
+            self.counts[int(number)] += 1
+            request = replace(request, path=f"/{path}")
+        return await super()._answer(request)
+
+
 @dataclass
 class Stage:
     node: PrivateNode
     url: str
     folder: Path
-    sandbox: Sandbox
+    sandbox: Doors
     crew: Crew
     observer: Observer
     producer: Producer
+    failover: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def administration(self) -> Any:
@@ -54,6 +78,11 @@ class Stage:
     @property
     def workers(self) -> list[Worker]:
         return self.crew.workers
+
+    @property
+    def mortal(self) -> list[Worker]:
+        """All but one, whose memory is watched over a long life."""
+        return self.workers[1:] or self.workers
 
     async def api(self, method: str, path: str, body: object = None) -> Any:
         return await asyncio.to_thread(self.administration.call, method, path, body)
@@ -79,7 +108,7 @@ async def stage(node: PrivateNode, url: str, folder: Path, workers: int) -> Asyn
     port = urlsplit(url).port
     assert port is not None
     async with contextlib.AsyncExitStack() as held:
-        sandbox = await held.enter_async_context(Sandbox(settings))
+        sandbox = await held.enter_async_context(Doors(settings))
         places = []
         for number in range(1, workers + 1):
             proxy = await held.enter_async_context(Proxy(port))
@@ -89,7 +118,7 @@ async def stage(node: PrivateNode, url: str, folder: Path, workers: int) -> Asyn
         here.crew = Crew(places, lambda worker: _told(here, worker))
         await observer.prepare(here.administration, here.vhost)
         held.callback(here.crew.kill)
-        tasks = [asyncio.create_task(work) for work in (observer.listen(), here.crew.weigh())]
+        tasks = [asyncio.create_task(work) for work in (observer.listen(), here.crew.weigh(sandbox.counts.__getitem__))]
         try:
             yield here
         finally:
@@ -108,7 +137,7 @@ def _told(here: Stage, worker: Worker) -> dict[str, str]:
         "CALLMQ_LOG_LEVEL": "info",
         "CALLMQ_GRACE": "8",
     }
-    return environment(url, here.ledger, here.sandbox.url, **more)
+    return environment(url, here.ledger, here.sandbox.door(worker), **more)
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from chaos.campaign import Result
+from chaos.memory import growths
 
 
 def table(result: Result) -> str:
@@ -22,7 +23,7 @@ def table(result: Result) -> str:
         "",
         f"{'fault':<20}{'times':>6}{'in doubt':>10}{'resumes: dials, calls (median / most, s)':>44}",
     ]
-    return "\n".join([*head, *_kinds(result), "", *memory(result)])
+    return "\n".join([*head, *_kinds(result), "", *_failover(result), *map(str, growths(result.memory))])
 
 
 def _kinds(result: Result) -> Iterator[str]:
@@ -40,28 +41,12 @@ def _kinds(result: Result) -> Iterator[str]:
             yield f"{'(' + name + ')':<20}{'':>6}{result.doubts[name]:>10}"
 
 
-def memory(result: Result) -> Iterator[str]:
-    """Say of each worker's longest life how much memory it took, and how that grew after its first third."""
-    lives: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
-    for at, worker, life, size in result.memory:
-        if size:
-            lives[worker, life].append((at, size))
-    for worker in sorted({worker for worker, _ in lives}):
-        longest = max((rows for (w, _), rows in lives.items() if w == worker), key=len)
-        settled = longest[len(longest) // 3 :]
-        span = settled[-1][0] - settled[0][0]
-        sizes = [size for _, size in settled]
+def _failover(result: Result) -> Iterator[str]:
+    """Say how long nobody worked on live calls after the worker that did was killed, or was asked to end."""
+    for name in sorted({name for name, _ in result.failover}):
+        seconds = [each for by, each in result.failover if by == name]
+        within = sum(each <= 1 for each in seconds)
         yield (
-            f"worker {worker}: {len({life for w, life in lives if w == worker})} lives, the longest sampled "
-            f"{len(longest)} times: {median(sizes):.0f} MB, most {max(sizes):.0f} MB, slope after a third "
-            f"{slope(settled) * 60:+.2f} MB a minute over {span:.0f} s"
+            f"failover of the lane of live calls after {name}: {len(seconds)} times, median {median(seconds):.2f} s, "
+            f"most {max(seconds):.2f} s, within 1 s {within}"
         )
-
-
-def slope(rows: list[tuple[float, float]]) -> float:
-    """Return the least-squares slope."""
-    if len(rows) < 3:
-        return 0.0
-    mean_x, mean_y = sum(x for x, _ in rows) / len(rows), sum(y for _, y in rows) / len(rows)
-    spread = sum((x - mean_x) ** 2 for x, _ in rows)
-    return sum((x - mean_x) * (y - mean_y) for x, y in rows) / spread if spread else 0.0

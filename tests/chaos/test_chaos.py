@@ -21,6 +21,7 @@ async def test_a_short_campaign_keeps_every_promise(private_node, amqp_url):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_seed_has_one_schedule_and_leaves_no_kind_out(seed):
-    twice = [schedule(seed, 60), schedule(seed, 60)]
+    twice = [schedule(seed, 80), schedule(seed, 80)]
     assert twice[0] == twice[1]
     assert {kind.name for kind in twice[0]} == set(KINDS)
+    assert not any(kind.sweeps for kind in twice[0][40:])

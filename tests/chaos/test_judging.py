@@ -2,8 +2,9 @@
 
 import pytest
 
+from chaos.crew import Weight
 from chaos.evidence import Evidence, script_of
-from chaos.table import slope
+from chaos.memory import growths, slope
 from chaos.traffic import scripts
 from promises import Receipt, Said, Sent, breaches
 
@@ -64,6 +65,30 @@ def test_a_seed_publishes_the_same_of_every_safety_class():
     }  # fmt: skip
 
 
-def test_a_slope_is_what_memory_grows_by():
-    assert slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) == pytest.approx(2.0)
-    assert slope([(0.0, 7.0), (1.0, 7.0), (2.0, 7.0)]) == 0.0
+def life(*sizes: float, each: int = 100) -> list[Weight]:
+    return [Weight(float(at), 1, 1, size, at * each) for at, size in enumerate(sizes)]
+
+
+def test_a_slope_is_what_memory_grows_by_and_a_peak_does_not_bend_it():
+    assert slope(life(1.0, 1.1, 1.2, 1.3)) == pytest.approx(1000)
+    assert slope(life(7.0, 7.0, 90.0, 7.0, 7.0, 7.0)) == 0
+    assert slope(life(1.0)) == 0
+
+
+def test_what_grows_to_the_end_leaks_and_what_settles_does_not():
+    (grows,) = growths(life(*(50 + at / 100 for at in range(200))))
+    (settles,) = growths(life(*(50 + min(at, 100) / 100 for at in range(200))))
+    (brief,) = growths(life(*(50 + at / 100 for at in range(20))))
+    assert [each.leaks for each in (grows, settles, brief)] == [True, False, False]
+    assert grows.whole == pytest.approx(100)
+    assert not brief.told
+
+
+def test_the_longest_life_of_each_worker_counts():
+    lives = [
+        Weight(0.0, 1, 1, 50.0, 0),
+        Weight(1.0, 1, 1, 50.0, 10),
+        Weight(2.0, 1, 2, 50.0, 10),
+        Weight(3.0, 1, 2, 50.0, 90),
+    ]
+    assert [growth.life for growth in growths(lives)] == [2]

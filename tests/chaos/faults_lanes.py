@@ -1,0 +1,131 @@
+"""What the broker does to a channel, a consumer or a binding while the connections live; and who holds a lane next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from urllib.parse import quote
+
+from callmq_demo.administration import vhost_of
+from callmq_demo.faults import BrokerError
+from chaos.crew import Worker
+from chaos.faults_endpoint import armed
+from chaos.kinds import kind
+from chaos.observer import NAMES
+from chaos.stage import Stage
+
+PATIENCE_MS, HELD_SECONDS = 1000, 2.5
+FAILS_OVER_WITHIN = 30.0
+# An acknowledgement of what was never delivered, as if the client had sent it: the broker closes the channel.
+CLOSE = """
+lists:sum([begin rabbit_channel:do(C, {{'basic.ack', 999999999, false}}), 1 end
+    || C <- rabbit_channel:list_local(),
+       {{connection, Connection}} <- rabbit_channel:info(C, [connection]),
+       {{peer_port, Port}} <- rabbit_networking:connection_info(Connection, [peer_port]),
+       lists:member(Port, {ports}), {which}]).
+"""
+CONSUMING = "element(2, hd(rabbit_channel:info(C, [consumer_count]))) > 0"
+CHANNELS = {"lanes": CONSUMING, "publishing": f"not ({CONSUMING})", "all": "true"}
+# The port of the connection whose consumer of a queue is the active one.
+HOLDER = """
+{{ok, Queue}} = rabbit_amqqueue:lookup({{resource, <<"{vhost}">>, queue, <<"{queue}">>}}),
+[Port || Consumer <- rabbit_amqqueue:consumers(Queue), element(5, Consumer),
+    {{connection, Connection}} <- rabbit_channel:info(element(1, Consumer), [connection]),
+    {{peer_port, Port}} <- rabbit_networking:connection_info(Connection, [peer_port])].
+"""
+
+
+@kind("broker", weight=2)
+async def close_channels(stage: Stage, chance: random.Random) -> str:
+    """The broker closes a worker's channels, and its connections live."""
+    worker, which = chance.choice(stage.workers), chance.choice(sorted(CHANNELS))
+    count = await stage.evaluate(CLOSE.format(ports=sorted(worker.proxy.ports), which=CHANNELS[which]))
+    return f"worker {worker.number}, {which}: {count.strip()} channels"
+
+
+@kind("broker")
+async def acknowledgement_timeout(stage: Stage, chance: random.Random) -> str:
+    """The broker's patience ends while requests hang: new channels of one worker are closed under its deliveries."""
+    worker = chance.choice(stage.workers)
+    before = (await stage.evaluate("element(2, application:get_env(rabbit, consumer_timeout)).")).strip()
+    await _patience(stage, PATIENCE_MS)
+    try:
+        worker.proxy.reset()  # a channel keeps the patience that it began with
+        await asyncio.sleep(0.5)
+        await worker.ready()
+        async with armed(stage, "hang", times=0, acts=True):
+            stage.producer.allowed += 50
+            await asyncio.sleep(HELD_SECONDS)
+        held = stage.sandbox.release()
+    finally:
+        await _patience(stage, before)
+        worker.proxy.reset()
+    return f"worker {worker.number}, {held} requests held"
+
+
+async def _patience(stage: Stage, value: object) -> None:
+    await stage.evaluate(
+        "[application:set_env(rabbit, Name, Value) || {Name, Value} <- "
+        f"[{{consumer_timeout, {value}}}, {{channel_tick_interval, 200}}]]."
+    )
+
+
+@kind("broker")
+async def lose_binding(stage: Stage, chance: random.Random) -> str:
+    """A queue's bindings are gone: of a lane or of the dead letters."""
+    queue = chance.choice((NAMES.dial, NAMES.control, NAMES.dead))
+    gone = 0
+    for binding in await stage.api("GET", f"/api/queues/{stage.vhost}/{quote(queue, safe='')}/bindings"):
+        if source := binding["source"]:
+            way = f"e/{quote(source, safe='')}/q/{quote(queue, safe='')}/{quote(binding['properties_key'], safe='')}"
+            with contextlib.suppress(BrokerError):  # gone meanwhile
+                await stage.api("DELETE", f"/api/bindings/{stage.vhost}/{way}")
+                gone += 1
+    await asyncio.sleep(1.0)
+    return f"{gone} of {queue}"
+
+
+async def holder(stage: Stage) -> Worker | None:
+    """Return the worker whom the broker gives the commands of live calls at present."""
+    told = await stage.evaluate(HOLDER.format(vhost=vhost_of(stage.url), queue=NAMES.control))
+    ports = {int(port) for port in told.strip().strip("[]").split(",") if port}
+    return next((worker for worker in stage.workers if worker.proxy.ports & ports), None)
+
+
+async def _fail_over(stage: Stage, number: signal.Signals) -> str:
+    worker = await holder(stage)
+    if worker is None:
+        return "nobody holds the lane"
+    after = stage.sandbox.journal.received
+    began, until = time.time(), time.monotonic() + FAILS_OVER_WITHIN
+    worker.signal(number)
+    while time.monotonic() < until:
+        stage.producer.allowed += 2
+        for entry in stage.sandbox.journal.since(after):
+            after = entry.number
+            command, other = entry.subject.command or "", stage.sandbox.through.get(entry.number) != worker.number
+            if entry.time >= began and other and command not in ("", "dial", "calling.end"):
+                seconds = entry.time - began
+                stage.failover.append((number.name, seconds))
+                await stage.crew.retire(worker)
+                stage.crew.start(worker)
+                return f"worker {worker.number}, another after {seconds:.2f} s"
+        await asyncio.sleep(0.02)
+    await stage.crew.retire(worker)
+    stage.crew.start(worker)
+    return f"worker {worker.number}, no other within {FAILS_OVER_WITHIN:.0f} s"
+
+
+@kind("worker", weight=2, blow=True)
+async def kill_holder(stage: Stage, _: random.Random) -> str:
+    """kill -9 of the worker that holds the lane of live calls; another takes it over."""
+    return await _fail_over(stage, signal.SIGKILL)
+
+
+@kind("worker", weight=2, blow=True)
+async def terminate_holder(stage: Stage, _: random.Random) -> str:
+    """SIGTERM of the worker that holds the lane of live calls; another takes it over."""
+    return await _fail_over(stage, signal.SIGTERM)
