@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-cluster bench bench-decode bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -38,6 +38,9 @@ simulate: setup ## live simulated worlds, or tell one: ARGS="--seed 7 --story", 
 
 chaos: setup ## a campaign of faults against real workers and a real broker; ARGS="--seed 7 --commands 5000 --faults 50 --only kill,sleep"
 	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos $(ARGS)
+
+chaos-cluster: setup ## what befalls a cluster of three nodes, in network namespaces of their own; needs root; ARGS="--only kill_leader"
+	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos.cluster $(ARGS)
 
 test-brokers: broker strangers stores ## the tests that need RabbitMQ, on each of BROKERS="installed trixie forky" (docs/brokers.md); a part in ARGS="..."
 	@bad=; for each in $(BROKERS); do \

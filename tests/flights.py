@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +14,17 @@ from callmq_contracts.names import Names
 from callmq_worker.adapters.memory import ManualClock, MemoryLedger, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, Turn, unwatched
 from callmq_worker.adapters.otel_observer import NoObserver
+from callmq_worker.controls import Controls
 from callmq_worker.core.flow import Pace, Rates
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import RecordKey
 from callmq_worker.core.retry import parse_tiers
 from callmq_worker.dials import Dials
-from callmq_worker.engine import Engine, Policy, Tools
+from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
 from callmq_worker.pacing import Pacing
+from callmq_worker.policy import Policy, Tools
 from callmq_worker.ports import Delivery, LedgerAwayError, Published
 from callmq_worker.settler import Means, Settler
 from commands import DIAL, RULES, SECRET, properties
@@ -68,16 +71,18 @@ class Hand:
     rates: Rates = UNPACED
     ledger: Any = None
     mend: Any = None
+    controls: Any = None
     outcomes: Counter = field(default_factory=Counter)
     mended: int = 0
 
     def __post_init__(self) -> None:
         self.ledger = self.ledger or WatchedLedger(self.clock, self.store, self.watch)
+        self.controls = self.controls or Controls(self.ledger, self.clock, patience=math.inf)
         pacing = Pacing(self.ledger, self.clock)
         self.gates = Gates(self.clock, 15.0, pacing)
         policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0, self.rates)
         observer = NoObserver()
-        tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, SECRET)
+        tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, self.controls, SECRET)
         self.engine = Engine(policy, tools)
         means = Means(
             self.ledger, self.publisher, self.clock, observer, NAMES, TIERS, self.mend or self._mend, SECRET

@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import time
 import uuid
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from aio_pika import DeliveryMode, Message
@@ -33,6 +35,7 @@ from callmq.tracing import publish_span
 from callmq_contracts.envelope import CONTENT_TYPE
 
 _PAUSE: Final = 0.2
+_RENEWAL: Final = 1.0  # seconds between two channels, where the broker refuses again and again
 _ALARM: Final = "the broker blocks publishers at present (a memory or disk alarm)"
 
 
@@ -54,6 +57,7 @@ class _Outlet:
     channel: AbstractChannel
     exchange: AbstractExchange
     unanswered: int = 0
+    opened_at: float = field(default_factory=time.monotonic)
     alone: bool | None = None
 
     @property
@@ -79,6 +83,7 @@ class Publisher:
         self._timeout = timeout
         self._outlet: _Outlet | None = None
         self._suspect = False
+        self._closing: set[asyncio.Future[None]] = set()
         self._line = asyncio.Lock()
         self._trouble = _SILENCE
         self._opening: Shared[_Outlet] = Shared(self._open)
@@ -108,6 +113,7 @@ class Publisher:
             result = Unroutable(key, name, f"No queue takes '{routing_key}' from the exchange '{self._exchange}'.")
         except DeliveryError:
             result = Nacked(key, name, "The broker refused the command: a queue is full, as a rule.")
+            self._renew(progress.outlet)
         except _NoExchangeError:
             return Unroutable(key, name, self._no_exchange())
         except (*BROKER_ERRORS, ForeignCancelError) as error:
@@ -116,7 +122,23 @@ class Publisher:
             result = Confirmed(key, name)
         if progress.outlet is not None:
             progress.outlet.unanswered -= 1
+            self._let_go(progress.outlet)
         return result
+
+    def _renew(self, outlet: _Outlet | None) -> None:
+        """Publish on a fresh channel from now on.
+
+        A channel that first met a queue while its leader's node was dying is refused until that node is back.
+        """
+        if outlet is not None and outlet is self._outlet and time.monotonic() - outlet.opened_at > _RENEWAL:
+            self._outlet = None
+
+    def _let_go(self, outlet: _Outlet) -> None:
+        """Close a channel that another replaced, once nothing on it waits for the broker's word."""
+        if outlet is not self._outlet and outlet.open and not outlet.unanswered:
+            closing = asyncio.ensure_future(_closed(outlet.channel))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _deliver(self, message: Message, routing_key: str, progress: _Progress) -> None:
         while True:
@@ -204,6 +226,12 @@ class Publisher:
 
     def _no_exchange(self) -> str:
         return f"There is no exchange '{self._exchange}' in the vhost '{self._link.address.vhost}'."
+
+
+async def _closed(channel: AbstractChannel) -> None:
+    with suppress(*BROKER_ERRORS, ForeignCancelError), own_cancellation_only():
+        async with asyncio.timeout(RPC_SECONDS):
+            await channel.close()
 
 
 def _message(outgoing: Outgoing, message_id: str, trace_headers: dict[str, str]) -> Message:

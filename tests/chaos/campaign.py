@@ -79,11 +79,11 @@ async def run(order: Order, node: PrivateNode, url: str, say: Callable[[str], No
     async with stage(node, url, folder, order.workers) as here:
         await _healthy(here, order, say)
         await _disturbed(here, order, result, say)
-        await _settled(here, result)
+        await settled(here, result)
         await asyncio.sleep(1)  # the observer takes the last replies
         evidence = await seen.gather(here)
     result.seconds = time.monotonic() - began
-    _judge(here, evidence, result)
+    judge(here, evidence, result)
     if result.breaches:
         seen.keep(here, evidence, {"order": order, "struck": result.struck, "breaches": result.breaches})
     else:
@@ -91,7 +91,7 @@ async def run(order: Order, node: PrivateNode, url: str, say: Callable[[str], No
     return result
 
 
-async def _settled(here: Stage, result: Result) -> None:
+async def settled(here: Stage, result: Result) -> None:
     """Come to rest, end all, and let one more worker do what those whose connection was dead had to leave."""
     resting = await quiet(here)
     result.exits = await here.crew.end()
@@ -191,7 +191,7 @@ async def _rests(here: Stage) -> bool:
     return not waiting and not seen.recorded(here.ledger)[1]
 
 
-def _judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
+def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
     password = urlsplit(here.url).password or ""
     result.breaches += seen.judged(here, evidence, "healthy") + seen.leaks(here, evidence, password)
     result.memory, result.results, result.failover = here.crew.memory, here.producer.results, here.failover

@@ -12,6 +12,7 @@ import aio_pika
 import orjson
 from aio_pika.exceptions import AMQPException
 
+from callmq_contracts.address import parse_addresses
 from callmq_contracts.names import Names
 
 NAMES = Names()
@@ -21,8 +22,13 @@ EVERY = 64
 
 
 async def connect(url: str) -> Any:
-    """Connect, with a heartbeat that ends soon what nobody ended."""
-    return await aio_pika.connect(f"{url}?heartbeat=6", timeout=10)
+    """Connect to the first host that answers, with a heartbeat that ends soon what nobody ended."""
+    *others, last = (address.url for address in parse_addresses(url))
+    for other in others:
+        with contextlib.suppress(*TROUBLE):
+            async with asyncio.timeout(4):
+                return await aio_pika.connect(f"{other}?heartbeat=6")
+    return await aio_pika.connect(f"{last}?heartbeat=6", timeout=10)
 
 
 class Observer:

@@ -35,6 +35,7 @@ class Producer:
         self.allowed = float("inf")
         self.results: dict[str, int] = {}
         self.under_way = 0
+        self.most = OUTSTANDING
         self.held = asyncio.Event()
         self.held.set()
         self._stranger: Any = None
@@ -78,7 +79,7 @@ class Producer:
         while self.published >= self.allowed:
             await asyncio.sleep(0.02)
         if self.published % 16 == 0:
-            while self.outstanding > OUTSTANDING:
+            while self.outstanding > self.most:
                 await asyncio.sleep(0.02)
 
     async def _play(self, client: Client, script: Script) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from callmq_contracts.address import parse_addresses
 from callmq_demo.administration import vhost_of
-from callmq_demo.node import PrivateNode
 from callmq_worker.adapters.web import Answer, Request
 from callmq_worker.sandbox.endpoint import PATH
 from callmq_worker.sandbox.server import Sandbox
@@ -52,9 +52,12 @@ class Doors(Sandbox):
         return await super()._answer(request)
 
 
+Node = Any  # a private node, or a cluster of them
+
+
 @dataclass
 class Stage:
-    node: PrivateNode
+    node: Node
     url: str
     folder: Path
     sandbox: Doors
@@ -99,19 +102,18 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(node: PrivateNode, url: str, folder: Path, workers: int) -> AsyncIterator[Stage]:
-    """Set it, with the workers ready; take it down at the end."""
+async def stage(node: Node, url: str, folder: Path, workers: int) -> AsyncIterator[Stage]:
+    """Set it; take it down at the end. Where the URL has several hosts, workers connect to them without a proxy."""
     settings = SandboxSettings(
         project_id="project", api_token=TOKEN, cps=0.0, ring_seconds=0.0, answer_seconds=0.0, talk_seconds=86_400.0,
         operation_seconds=86_400.0, rate_limit=0, seed=1, journal_size=5_000_000,
     )  # fmt: skip
-    port = urlsplit(url).port
-    assert port is not None
+    addresses = parse_addresses(url)
     async with contextlib.AsyncExitStack() as held:
         sandbox = await held.enter_async_context(Doors(settings))
         places = []
         for number in range(1, workers + 1):
-            proxy = await held.enter_async_context(Proxy(port))
+            proxy = await held.enter_async_context(Proxy(addresses[0].port))
             places.append(Worker(number, proxy, folder / f"worker-{number}.log", _free_port()))
         observer = Observer(url)
         here = Stage(node, url, folder, sandbox, None, observer, Producer(url, observer, sandbox))  # type: ignore[arg-type]
@@ -128,8 +130,9 @@ async def stage(node: PrivateNode, url: str, folder: Path, workers: int) -> Asyn
 
 
 def _told(here: Stage, worker: Worker) -> dict[str, str]:
-    parts = urlsplit(here.url)
-    url = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{worker.proxy.port}"))
+    url, parts = here.url, urlsplit(here.url)
+    if len(parse_addresses(url)) == 1:
+        url = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{worker.proxy.port}"))
     more = {
         "CALLMQ_RETRY_TIERS": TIERS,
         "CALLMQ_CONCURRENCY": str(CONCURRENCY),

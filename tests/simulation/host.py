@@ -64,7 +64,7 @@ class Host:
                     await self.session.consume(lane, 10, taken)
                 await self.session.lost()
         course = Course(layout(NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
-        runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, clock)
+        runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, hand.controls, clock)
         furnish(runner, hand.engine, hand.settler, hand.dials, 4)
         landed = await runner.run()
         self.note("ends", "" if landed else "and something was in flight")

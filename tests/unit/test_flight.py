@@ -109,7 +109,9 @@ class DyingSession:
 async def test_what_a_lost_session_still_hands_over_does_not_overtake_what_was_recalled():
     clock, endpoint = ManualClock(), HeldDispatcher(Turn(Answered(200), acts=True))
     hand, session = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), DyingSession(clock, endpoint)
-    runner = Runner(Course(layout(NAMES, TIERS), 20.0, 1_000_000.0), session, hand.ledger, hand.gates, clock)
+    runner = Runner(
+        Course(layout(NAMES, TIERS), 20.0, 1_000_000.0), session, hand.ledger, hand.gates, hand.controls, clock
+    )
     hand.dials.accounts = ("default",)
     furnish(runner, hand.engine, hand.settler, hand.dials, 4)
     running = asyncio.create_task(runner.run())

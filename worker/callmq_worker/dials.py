@@ -12,8 +12,8 @@ from callmq_worker.core.flow import Flow, Rates, sender_of
 from callmq_worker.core.intake import Accepted
 from callmq_worker.core.layout import Lane, QueueSpec, dial_lanes, waiting_lane
 from callmq_worker.core.settle import Sorted
-from callmq_worker.engine import Tools
 from callmq_worker.pacing import Grant, Pacing
+from callmq_worker.policy import Tools
 from callmq_worker.ports import LedgerAwayError
 
 LONGEST_LOOK: Final = 5.0

@@ -1,16 +1,17 @@
 """The flow of one delivery, up to its settlement: contract, guard, dispatch, outcome. The settler performs the rest."""
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
 
 from callmq_contracts.command import Safety
 from callmq_contracts.envelope import Priority, broker_expired
 from callmq_contracts.names import DIAL
+from callmq_worker.controls import LOOK_EVERY
 from callmq_worker.core import guard, intake, settle, spans
-from callmq_worker.core.flow import Flow, Pace, Rates, flow_of
-from callmq_worker.core.intake import Accepted, Refusal, Rules
+from callmq_worker.core.controls import Scope
+from callmq_worker.core.flow import Flow, Pace, flow_of
+from callmq_worker.core.intake import Accepted, Refusal
 from callmq_worker.core.layout import RETURNED_LANE, WAITING_LANE
 from callmq_worker.core.outcome import Again, Done, Paused, Refused, Verdict, Withheld, judge
 from callmq_worker.core.record import (
@@ -18,64 +19,24 @@ from callmq_worker.core.record import (
     Claim,
     Conflict,
     Intent,
-    RecordKey,
     Spent,
     State,
     Step,
     Stored,
     T,
 )
-from callmq_worker.core.retry import Situation, Tier
+from callmq_worker.core.retry import Situation
 from callmq_worker.core.settle import Concluded, Past, Postponed, Repeated, Returned, Settlement, Unrecorded
-from callmq_worker.gates import Gates
+from callmq_worker.policy import Policy, Situated, Tools, record_key
 from callmq_worker.ports import (
-    Clock,
     Delivery,
-    Dispatcher,
-    Ledger,
     LedgerAwayError,
-    Observer,
     Request,
 )
 
 LOG = logging.getLogger("callmq.engine")
 UNPACED: Final = Pace(0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The numbers that the flow depends on; all times in seconds."""
-
-    owner: str
-    rules: Rules
-    tiers: tuple[Tier, ...]
-    lease: float
-    http_deadline: float
-    max_attempts: int
-    probe_interval: float
-    rates: Rates
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The ports that a decision needs, as the wiring put them together. ``secret`` keys fingerprints and seals."""
-
-    ledger: Ledger
-    dispatcher: Dispatcher
-    clock: Clock
-    observer: Observer
-    gates: Gates
-    secret: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Situated:
-    """A delivery on its way: ``past`` of a command without a key, ``hold``: its lane keeps order, so it may wait."""
-
-    delivery: Delivery
-    read: Accepted | Refusal
-    past: Past
-    hold: bool
+CAMPAIGN_PAUSE: Final = 5.0
 
 
 class Engine:
@@ -107,19 +68,27 @@ class Engine:
             or envelope.priority is not Priority.NORMAL
             or not self.tools.gates.works(envelope.account)
         )
-        if not waits or self.tools.clock.now() >= read.expires_at:
+        over = self.tools.clock.now() >= read.expires_at or self.tools.controls.cancelled(read) is not None
+        if not waits or over:
             return None
         return flow_of(read, rates, self.tools.secret)
 
     async def needs_slot(self, accepted: Accepted) -> bool:
-        """Say whether this dial would be sent now: what is over or has an outcome takes no slot from the others.
+        """Say whether this dial would be sent now: one that is over, cancelled or answered takes no slot from others.
 
         Raises `LedgerAwayError`.
         """
-        if self.tools.clock.now() >= accepted.expires_at:
-            return False
-        known = await self.tools.ledger.look(record_key(accepted))
-        return known is None or known.state not in (State.CLOSED, State.UNKNOWN)
+        over = self.tools.clock.now() >= accepted.expires_at
+        return not over and not self.tools.controls.stops(accepted) and not await self._has_outcome(accepted)
+
+    async def wait(self, situated: Situated, seconds: float) -> None:
+        """Wait, though no longer than until it is cancelled."""
+        clock, read = self.tools.clock, situated.read
+        end = clock.monotonic() + seconds
+        while (left := end - clock.monotonic()) > 0:
+            if isinstance(read, Accepted) and self.tools.controls.cancelled(read) is not None:
+                return
+            await clock.sleep(min(left, LOOK_EVERY))
 
     async def decide(self, situated: Situated) -> Settlement:
         """Return the one way in which this delivery ends. Raises `LedgerAwayError` before anything was sent."""
@@ -132,12 +101,19 @@ class Engine:
                 assert_never(situated.read)
 
     async def _admit(self, situated: Situated, accepted: Accepted) -> Settlement:
-        clock, envelope = self.tools.clock, accepted.envelope
+        clock, envelope, controls = self.tools.clock, accepted.envelope, self.tools.controls
+        if not controls.known:
+            raise LedgerAwayError("What operators have said since can't be known: nothing is sent.")
+        what = controls.cancelled(accepted)
+        if what is not None:
+            return await self._withdraw(situated, accepted, what)
         wait = min(envelope.not_before or 0.0, accepted.expires_at) - clock.now()
         if wait > settle.LEASE_POLL:
             return Postponed(wait, "not before its time", past=situated.past)
         expired = clock.now() >= accepted.expires_at
         if not expired and not await self._passes(accepted):
+            if controls.rests(accepted):
+                return Postponed(CAMPAIGN_PAUSE, "campaign paused", past=situated.past)
             if situated.hold or situated.delivery.lane == WAITING_LANE:
                 return Returned()  # its account's lanes are shut by now, or tried with another command
             return Postponed(self.policy.probe_interval, "account paused", past=situated.past)
@@ -153,14 +129,27 @@ class Engine:
         return self._found(situated, accepted, weighed)
 
     async def _passes(self, accepted: Accepted) -> bool:
-        """Say whether the account lets this command through; one that has an outcome needs nobody's leave."""
-        gates, account = self.tools.gates, accepted.envelope.account
-        if gates.works(account):
+        """Say whether account and campaign let this command through; one that has an outcome needs nobody's leave."""
+        gates, account, rests = self.tools.gates, accepted.envelope.account, self.tools.controls.rests(accepted)
+        if gates.works(account) and not rests:
             return True
+        return await self._has_outcome(accepted) or (not rests and gates.admit(account))
+
+    async def _has_outcome(self, accepted: Accepted) -> bool:
         known = await self.tools.ledger.look(record_key(accepted)) if accepted.envelope.key else None
-        if known is not None and known.state in (State.CLOSED, State.UNKNOWN):
-            return True
-        return gates.admit(account)
+        return known is not None and known.state in (State.CLOSED, State.UNKNOWN)
+
+    async def _withdraw(self, situated: Situated, accepted: Accepted, what: Scope) -> Settlement:
+        """End a cancelled command that nobody is at; what has an outcome keeps it."""
+        past = situated.past
+        if accepted.envelope.key is None:
+            found = Spent(0, past.attempts, past.doubt, expired=False, received_at=accepted.received_at)
+            return Unrecorded(settle.keyless_reply(accepted, settle.cancelled(found, what)))
+        intent = self._intent(accepted)
+        weighed = await self._transact(accepted, "withdraw", guard.withdraw(intent))
+        if isinstance(weighed, Spent):
+            return Concluded(accepted, intent, settle.cancelled(weighed, what), weighed.attempt)
+        return self._found(situated, accepted, weighed)
 
     async def _keyless(self, situated: Situated, accepted: Accepted) -> Settlement:
         past = situated.past
@@ -189,6 +178,9 @@ class Engine:
         leave = partial(self._may_leave, made, claimed_at)
         answer = await self.tools.dispatcher.dispatch(self._request(made), leave)
         if isinstance(answer, Withheld):
+            what = self.tools.controls.cancelled(accepted)
+            if what is not None:
+                return settle.withdrawn(made, what)
             return settle.withheld(made, expired=clock.now() >= accepted.expires_at)
         verdict = judge(answer, accepted.command.safety, doubt=made.doubt)
         self._mind_account(accepted.envelope.account, verdict)
@@ -232,8 +224,10 @@ class Engine:
         )
 
     async def _may_leave(self, made: settle.Attempt, claimed_at: float) -> bool:
-        """Say whether the first byte may leave: in time, not expired, and for an unsafe command durably marked."""
+        """Say whether the first byte may leave: in time, not cancelled, and for an unsafe command durably marked."""
         clock, accepted = self.tools.clock, made.accepted
+        if self.tools.controls.bars(accepted):
+            return False
         if made.claim is not None and accepted.command.safety is Safety.UNSAFE:
             claimed_at = clock.monotonic()
             step = guard.mark_sending(made.claim, self.policy.lease, accepted.expires_at)
@@ -243,7 +237,7 @@ class Engine:
             except LedgerAwayError:
                 return False
         in_time = clock.monotonic() - claimed_at < self.policy.lease - self.policy.http_deadline
-        return in_time and clock.now() < accepted.expires_at
+        return in_time and clock.now() < accepted.expires_at and not self.tools.controls.bars(accepted)
 
     def _intent(self, accepted: Accepted) -> Intent:
         envelope, command, policy = accepted.envelope, accepted.command, self.policy
@@ -264,8 +258,3 @@ class Engine:
         ledger = self.tools.ledger
         with self.tools.observer.span("internal", lambda: spans.ledger(operation, ledger.system)):
             return await ledger.transact(record_key(accepted), step)
-
-
-def record_key(accepted: Accepted) -> RecordKey:
-    """Return the name under which the ledger keeps a command with a key."""
-    return RecordKey(accepted.envelope.account, accepted.envelope.key or "")

@@ -15,7 +15,8 @@ from callmq_worker.core.layout import RETURNED_LANE, WAITING_LANE
 from callmq_worker.core.order import CallOrder
 from callmq_worker.core.settle import Postponed, Returned, Settlement, Sorted
 from callmq_worker.dials import Dials
-from callmq_worker.engine import Engine, Situated
+from callmq_worker.engine import Engine
+from callmq_worker.policy import Situated
 from callmq_worker.ports import Clock, Delivery, LedgerAwayError, Observer
 from callmq_worker.settler import Settler
 
@@ -197,7 +198,7 @@ class Flight:
             await self._settler.release(settlement)  # and its followers wait with it, also through a recall
             held += settlement.delay
             situated = replace(situated, past=settlement.past)
-            await _unless(recall, self._clock.sleep(settlement.delay))
+            await _unless(recall, self._engine.wait(situated, settlement.delay))
 
     async def _give_back(self, situated: Situated) -> None:
         """Put it back, except in a lane that keeps order: closing its channel puts back all at once, in order."""

@@ -1,6 +1,6 @@
 """What may pass now: paused accounts, the pace of dials, the retry budget. One per process, asked before each claim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from callmq_worker.core.retry import Budget
@@ -10,12 +10,17 @@ from callmq_worker.ports import Clock
 
 @dataclass(slots=True)
 class Gates:
-    """The process's own state of pressure. ``probe_interval`` in seconds."""
+    """The process's own state of pressure. ``probe_interval`` in seconds.
+
+    ``paused``: accounts that the endpoint refuses; ``stopped``: those that an operator paused, which no probe and no
+    answer lets work again.
+    """
 
     clock: Clock
     probe_interval: float
     pacing: Pacing
     paused: dict[str, str] = field(default_factory=dict)
+    stopped: Mapping[str, str] = field(default_factory=dict)
     changed: Callable[[], None] = lambda: None  # called whenever an account stops or works again
     _pauses: dict[str, int] = field(default_factory=dict)
     _next_probe: dict[str, float] = field(default_factory=dict)
@@ -30,12 +35,24 @@ class Gates:
         self.changed()
         return fresh
 
+    def stop(self, accounts: Mapping[str, str]) -> None:
+        """Take over which accounts operators have paused, and why."""
+        if accounts != self.stopped:
+            self.stopped = accounts
+            self.changed()
+
+    def reasons(self) -> dict[str, str]:
+        """Return the accounts that can't work, and why."""
+        return self.paused | {a: f"by an operator: {why}".rstrip(": ") for a, why in self.stopped.items()}
+
     def pauses(self, account: str) -> int:
         """Return how often an account was stopped by now."""
         return self._pauses.get(account, 0)
 
-    def next_probe_in(self, account: str) -> float:
-        """Return the seconds until an account may be probed."""
+    def next_probe_in(self, account: str) -> float | None:
+        """Return the seconds until an account may be probed, None where only operators can let it work."""
+        if account in self.stopped:
+            return None
         return max(0.0, self._next_probe.get(account, 0.0) - self.clock.monotonic())
 
     def resume(self, account: str) -> bool:
@@ -48,10 +65,12 @@ class Gates:
 
     def works(self, account: str) -> bool:
         """Return whether this account is not paused."""
-        return account not in self.paused
+        return account not in self.paused and account not in self.stopped
 
     def admit(self, account: str) -> bool:
         """Return whether a command of this account may go now: always, or as the one probe of an interval."""
+        if account in self.stopped:
+            return False
         if account not in self.paused:
             return True
         now = self.clock.monotonic()

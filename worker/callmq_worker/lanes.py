@@ -133,8 +133,12 @@ class AccountLanes(Lanes):
         def back() -> bool:
             return over() or gates.works(account)
 
-        await changes.until(back, gates.next_probe_in(account))
-        if back():
+        wait = gates.next_probe_in(account)
+        if wait is None:  # only operators can let it work
+            await changes.until(lambda: back() or gates.next_probe_in(account) is not None)
+            return
+        await changes.until(lambda: back() or gates.next_probe_in(account) is None, wait)
+        if back() or gates.next_probe_in(account) is None:
             return
         pauses, before = gates.pauses(account), self.flight.taken
         await self.open(session)

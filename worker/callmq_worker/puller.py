@@ -8,11 +8,13 @@ from typing import Final
 
 from callmq_contracts.names import DIAL
 from callmq_worker.changes import Changes
+from callmq_worker.core.berths import Berth
 from callmq_worker.core.fair import Path, Turns
 from callmq_worker.core.intake import Accepted
 from callmq_worker.dials import Dials, Limits
-from callmq_worker.engine import Engine, Situated
+from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight
+from callmq_worker.policy import Situated
 from callmq_worker.ports import Delivery, Fetcher
 from callmq_worker.seats import Seats
 
@@ -87,10 +89,16 @@ class Puller:
         """Return the number of the queue whose turn it is, None where nothing can go now."""
         paths: dict[Path, int] = {}
         for number, berth in enumerate(self._dials.berths(self._account), 1):
-            held = self._held.get(number, 0.0) > self._clock.monotonic()
+            held = self._held.get(number, 0.0) > self._clock.monotonic() or self._rests(berth)
             if not held and number not in self._empty and not self._blocked_until(self._limits_of(number)):
                 paths.setdefault(tuple(berth.flows[0]), number)
         return paths[self._turns.next(paths)] if paths else None
+
+    def _rests(self, berth: Berth) -> bool:
+        """Say whether all in a queue is of campaigns that are paused, and of none that is to be answered at once."""
+        controls = self._engine.tools.controls
+        names = {flow.campaign for flow in berth.flows}
+        return names <= controls.paused_campaigns.keys() and not any(controls.drains(name) for name in names)
 
     def _limits_of(self, number: int) -> Limits:
         flow = self._dials.berths(self._account)[number - 1].flows[0]
@@ -113,10 +121,11 @@ class Puller:
 
         Where the queue is known to have one, its slot is taken first, so that nothing is fetched that has to go back.
         """
-        expected = self._limits_of(number)
-        slot = await self._slot(expected) if number in self._more else None
-        if slot is None and number in self._more:
-            return
+        expected, slot = self._limits_of(number), None
+        if number in self._more and not self._drains(number):
+            slot = await self._slot(expected)
+            if slot is None:
+                return
         found = await fetcher.fetch(self._dials.lane(self._account, number))
         if found is None:
             self._more.discard(number)
@@ -134,6 +143,10 @@ class Puller:
         else:
             self._more.add(number)
             await delivery.receipt.give_back()
+
+    def _drains(self, number: int) -> bool:
+        flows = self._dials.berths(self._account)[number - 1].flows
+        return any(self._engine.tools.controls.drains(flow.campaign) for flow in flows)
 
     async def _wait(self, number: int, situated: Situated, slot: float | None, enough: Enough) -> bool:
         """Wait for the dial's slot. False: it has to go back."""

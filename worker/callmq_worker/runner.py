@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from callmq_worker.changes import Changes
+from callmq_worker.controls import Controls
 from callmq_worker.core.layout import QueueSpec
-from callmq_worker.core.record import RecordKey
 from callmq_worker.course import Condition, Course
 from callmq_worker.gates import Gates
 from callmq_worker.housekeeping import PAUSE, keep_house
@@ -30,11 +30,14 @@ Queues = Callable[[], Awaitable[Iterable[QueueSpec]]]
 class Runner:
     """Supervises one worker process. All waiting is on `changes`, and all conditions are looked at anew."""
 
-    def __init__(self, course: Course, broker: Broker, ledger: Ledger, gates: Gates, clock: Clock) -> None:
+    def __init__(
+        self, course: Course, broker: Broker, ledger: Ledger, gates: Gates, controls: Controls, clock: Clock
+    ) -> None:
         self._course = course
         self._broker = broker
         self._ledger = ledger
         self._gates = gates
+        self._controls = controls
         self._clock = clock
         self._opened_at = math.inf
         self._session_lost: str | None = None
@@ -43,6 +46,7 @@ class Runner:
         self.changes = Changes()
         self.condition = Condition()
         gates.changed = self.changes.tell
+        controls.changed = self._heard
         self.lanes: tuple[Lanes, ...]
         self.accounts: tuple[AccountLanes, ...]
         self.settler: Settler
@@ -59,6 +63,11 @@ class Runner:
         self.lanes, self.accounts = (shared, *accounts), accounts
         self.settler = settler
         self._queues = queues
+
+    def _heard(self) -> None:
+        """Take over what operators said."""
+        self._gates.stop(self._controls.paused_accounts)
+        self.changes.tell()
 
     @property
     def in_flight(self) -> int:
@@ -83,7 +92,7 @@ class Runner:
         """Return whether this worker does its work, and what is in the way: one account that works is enough."""
         condition, gates = self.condition, self._gates
         working = [lanes for lanes in self.accounts if gates.works(lanes.account)]
-        condition.paused = {} if working else dict(gates.paused)
+        condition.paused = {} if working else gates.reasons()
         condition.consuming = self.lanes[0].alive and all(lanes.alive for lanes in working)
         faults = condition.faults()
         ledger = condition.ledger or self._ledger_fault or self.settler.recording_fault
@@ -97,9 +106,8 @@ class Runner:
 
     async def run(self) -> bool:
         """Work until `stop`. False: something was still in flight when the grace ended."""
-        housekeeping = asyncio.create_task(
-            keep_house(self.settler, self._ledger, self._course.retention, self.condition, self._clock)
-        )
+        house = keep_house(self.settler, self._ledger, self._course.retention, self.condition, self._clock)
+        beside = [asyncio.create_task(each) for each in (house, self._controls.keep())]
         landed, tries = True, 0
         try:
             while not self._stopping:
@@ -119,8 +127,9 @@ class Runner:
             if self.in_flight:  # the session was lost before the end: what is in flight still records
                 landed = await self._landed()
         finally:
-            housekeeping.cancel()
-            await asyncio.gather(housekeeping, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         return landed
 
     def _note_broker(self, reason: str, tries: int) -> None:
@@ -194,9 +203,9 @@ class Runner:
         return not faults
 
     async def _ledger_answers(self) -> bool:
-        """Ask the ledger for anything; while it does not answer, nothing is consumed."""
+        """Ask the ledger what is cancelled and paused; while it does not answer, nothing is consumed."""
         try:
-            await self._ledger.look(RecordKey("", ""))
+            await self._controls.look()
         except LedgerAwayError as error:
             if self.condition.ledger is None:
                 LOG.error("ledger away, not consuming", extra={"fields": {"reason": str(error)}})  # noqa: TRY400

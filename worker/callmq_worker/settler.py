@@ -16,7 +16,7 @@ from callmq_worker.core.record import Conclusion, Fenced, Record, RecordKey, Ste
 from callmq_worker.core.resolution import address_of
 from callmq_worker.core.retry import Tier, tier_for
 from callmq_worker.core.settle import Concluded, Postponed, Repeated, Returned, Settlement, Sorted, Unrecorded
-from callmq_worker.engine import Situated, record_key
+from callmq_worker.policy import Situated, record_key
 from callmq_worker.ports import (
     Clock,
     Ledger,

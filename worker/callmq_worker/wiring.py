@@ -18,16 +18,18 @@ from callmq_worker.adapters.logs import clean
 from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.addresses import AccountSettings
+from callmq_worker.controls import Controls
 from callmq_worker.core.intake import Rules
 from callmq_worker.core.layout import RETURNED_LANE, Lane, control_lane, lanes, layout
 from callmq_worker.course import Course
 from callmq_worker.dials import Dials
-from callmq_worker.engine import Engine, Policy, Tools
+from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
 from callmq_worker.lanes import AccountLanes, Lanes
 from callmq_worker.ledgers import open_ledger
 from callmq_worker.pacing import Pacing
+from callmq_worker.policy import Policy, Tools
 from callmq_worker.ports import Ledger, Observer
 from callmq_worker.puller import Puller
 from callmq_worker.runner import Runner
@@ -47,6 +49,7 @@ class Worker:
     ledger: Ledger
     dispatcher: HttpDispatcher
     gates: Gates
+    controls: Controls
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def run(self) -> bool:
@@ -69,13 +72,14 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)
     pacing = Pacing(ledger, clock)
+    controls = Controls(ledger, clock)
     gates = Gates(clock, settings.probe_interval, pacing)
     secret = await ledger.secret()
-    engine = Engine(_policy(settings), Tools(ledger, dispatcher, clock, observer, gates, secret))
+    engine = Engine(_policy(settings), Tools(ledger, dispatcher, clock, observer, gates, controls, secret))
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
     wanted = layout(names, settings.tiers, settings.account_names)
-    runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, clock)
-    worker = Worker(runner, ledger, dispatcher, gates)
+    runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, controls, clock)
+    worker = Worker(runner, ledger, dispatcher, gates, controls)
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)

@@ -13,9 +13,10 @@ from yarl import URL
 from callmq_worker.adapters.inlet import Inlet, Inlets
 from callmq_worker.ports import BrokerAwayError
 
-HEARTBEAT: Final = 12
+HEARTBEAT: Final = 5  # a peer that says nothing is given up after 3 * (5 + 1) s
 RPC_TIMEOUT: Final = 10.0
 CONNECT_TIMEOUT: Final = 10.0
+NEXT_HOST_TIMEOUT: Final = 3.0  # while there is another host to try
 # What aio-pika raises when the broker refuses, goes away, or a channel or connection is no longer usable.
 TROUBLE: Final = (AMQPError, OSError, TimeoutError, RuntimeError, ssl.SSLError)
 T = TypeVar("T")
@@ -26,6 +27,14 @@ class Hosts:
     """Where the broker is: one URL a cluster node, tried in turn. Never printed with its password."""
 
     urls: tuple[str, ...]
+
+    def starting_with(self, url: str) -> "Hosts":
+        """Return the same hosts with this one first."""
+        return Hosts((url, *(other for other in self.urls if other != url)))
+
+    def ending_with(self, url: str) -> "Hosts":
+        """Return the same hosts with this one last."""
+        return Hosts((*(other for other in self.urls if other != url), url))
 
     def masked(self) -> str:
         """Return the addresses without credentials."""
@@ -41,6 +50,7 @@ class Connection(aio_pika.Connection):
     def __init__(self, url: URL, **kwargs: Any) -> None:
         super().__init__(url, **kwargs)
         self._inlets = self.kwargs["transport_factory"] = Inlets()
+        self.host = ""  # of the URLs that it could have been made to, the one that it was
 
     @property
     def inlet(self) -> Inlet:
@@ -53,8 +63,8 @@ async def connect(hosts: Hosts, name: str) -> Connection:
     reasons = []
     for url in hosts.urls:
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                return await aio_pika.connect(
+            async with asyncio.timeout(CONNECT_TIMEOUT if url == hosts.urls[-1] else NEXT_HOST_TIMEOUT):
+                connection = await aio_pika.connect(
                     str(URL(url).update_query(heartbeat=HEARTBEAT)),
                     client_properties={"connection_name": name},
                     connection_class=Connection,
@@ -65,6 +75,9 @@ async def connect(hosts: Hosts, name: str) -> Connection:
             reasons.append(f"{Hosts((url,)).masked()}: connection lost")
         except TROUBLE as error:
             reasons.append(f"{Hosts((url,)).masked()}: {reason_of(error)}")
+        else:
+            connection.host = url
+            return connection
     raise BrokerAwayError("; ".join(reasons))
 
 

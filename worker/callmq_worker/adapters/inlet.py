@@ -5,6 +5,7 @@ a task a message.
 """
 
 import asyncio
+import socket
 import ssl
 import struct
 from typing import Any, Final, Protocol
@@ -22,6 +23,7 @@ _CHANNEL_CLOSE: Final = b"\x00\x14\x00\x28"
 _CHANNEL_CLOSE_OK: Final = b"\x00\x14\x00\x29"
 _HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 _SIGN_OF_LIFE: Final = 1.0  # seconds
+SILENCE: Final = 8.0  # seconds
 
 
 class Taker(Protocol):
@@ -148,4 +150,11 @@ class Inlets(TransportFactory):
             )
         except OSError as error:
             raise AMQPConnectionError(*error.args) from error
+        self._bound(transport)
         return reader, asyncio.StreamWriter(transport, self.inlet, reader, loop)
+
+    def _bound(self, transport: asyncio.Transport) -> None:
+        """Have the kernel give up a peer that acknowledges nothing, long before heartbeats tell."""
+        plain = transport.get_extra_info("socket")
+        if plain is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SILENCE))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import struct
 import uuid
+from contextlib import suppress
 from itertools import takewhile
 from typing import Final, cast
 
@@ -22,6 +23,7 @@ from callmq_worker.ports import Published
 
 LOG: Final = logging.getLogger("callmq.publishing")
 PUBLISH_TIMEOUT: Final = 5.0
+RENEWAL: Final = 1.0  # seconds between two channels, where the broker refuses again and again
 _ACK: Final = b"\x00\x3c\x00\x50"
 _NACK: Final = b"\x00\x3c\x00\x78"
 _RETURN: Final = b"\x00\x3c\x00\x32"
@@ -36,6 +38,7 @@ class RabbitPublisher:
         self._connection: Connection | None = None
         self._ways: dict[str, _Way] = {}
         self._lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def use(self, connection: Connection | None) -> None:
         """Publish on this connection from now on; None: there is none at present."""
@@ -56,7 +59,7 @@ class RabbitPublisher:
                     flowing = True
                     way = await self._open(publication.exchange)
             flowing = True
-            return await way.publish(publication)
+            return await self._hear(way, publication)
         except ChannelNotFoundEntity:
             return Published.ABSENT
         except asyncio.CancelledError:
@@ -81,6 +84,23 @@ class RabbitPublisher:
                 way = self._ways[exchange] = _Way(underlay, self._connection.inlet)
             return way
 
+    async def _hear(self, way: "_Way", publication: Publication) -> Published:
+        word = await way.publish(publication)
+        if word is Published.NACKED:
+            self._renew(publication.exchange, way)
+        return word
+
+    def _renew(self, exchange: str, way: "_Way") -> None:
+        """Publish on a fresh channel from now on.
+
+        A channel that first met a queue while its leader's node was dying is refused until that node is back.
+        """
+        if self._ways.get(exchange) is way and way.age > RENEWAL:
+            del self._ways[exchange]
+            closing = asyncio.get_running_loop().create_task(way.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
 
 class _Way:
     """One confirming channel. Its sequence of publications is ours alone, and so are the broker's words about it.
@@ -95,6 +115,7 @@ class _Way:
         self._outlet = Outlet(channel)
         self._loop = asyncio.get_running_loop()
         self._largest = channel.connection.connection_tune.frame_max or frames.LARGEST
+        self._opened_at = self._loop.time()
         self._count = 0
         self._waiting: dict[int, asyncio.Future[Published]] = {}
         self._returned: Content[None] | None = None
@@ -104,6 +125,21 @@ class _Way:
     @property
     def closed(self) -> bool:
         return self._outlet.closed
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return self._loop.time() - self._opened_at
+
+    async def close(self) -> None:
+        """Wait for the broker's last words, and close the channel."""
+        if self._waiting:
+            await asyncio.wait(tuple(self._waiting.values()))
+        if not self.closed:
+            self._outlet.shut()
+            with suppress(*TROUBLE, asyncio.CancelledError):
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    await self._channel.close()
 
     async def ended(self) -> None:
         """Wait until the library has answered the broker's close: before, it may give the number away too early."""

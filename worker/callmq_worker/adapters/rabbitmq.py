@@ -82,13 +82,14 @@ class RabbitBroker:
         self.publisher = RabbitPublisher()
 
     async def connect(self) -> RabbitSession:
-        """Connect twice. Raises `BrokerAwayError`."""
+        """Connect twice, to another host than the one that was lost where there is one. Raises `BrokerAwayError`."""
         consuming = await connect(self._hosts, f"{self._name} consume")
         try:
-            publishing = await connect(self._hosts, f"{self._name} publish")
+            publishing = await connect(self._hosts.starting_with(consuming.host), f"{self._name} publish")
         except BaseException:
             await consuming.close()
             raise
+        self._hosts = self._hosts.ending_with(consuming.host)
         session = RabbitSession(consuming, publishing, self._clock)
         self.publisher.use(publishing)
         return session

@@ -45,7 +45,7 @@ def claim(intent: Intent) -> Step[Weighed]:
         found = _found(record, intent, now)
         if found is not None:
             return None, found
-        doubt = record.doubt or (record.state is not State.FREE and intent.safety is not Safety.UNSAFE)
+        doubt = _doubted(record, intent)
         used = record.attempt - record.spared
         expired = now >= intent.expires_at
         if expired or used >= intent.max_attempts:
@@ -55,7 +55,28 @@ def claim(intent: Intent) -> Step[Weighed]:
     return step
 
 
-def _found(record: Record, intent: Intent, now: float) -> Weighed | None:
+def withdraw(intent: Intent) -> Step[Stored | Conflict | Busy | Spent]:
+    """Ask how a cancelled command stands. `Spent`: nobody is at it, so it may be concluded; what was is not undone."""
+
+    def step(record: Record | None, now: float) -> tuple[Record | None, Stored | Conflict | Busy | Spent]:
+        if record is None:
+            return None, Spent(0, 0, doubt=False, expired=False, received_at=intent.received_at)
+        if record.state is State.FREE:  # it need not wait for its next attempt
+            record = record._replace(lease_until=0.0)
+        found = _found(record, intent, now)
+        if found is not None:
+            return None, found
+        used, doubt = record.attempt - record.spared, _doubted(record, intent)
+        return None, Spent(record.attempt, used, doubt, expired=False, received_at=record.received_at)
+
+    return step
+
+
+def _doubted(record: Record, intent: Intent) -> bool:
+    return record.doubt or (record.state is not State.FREE and intent.safety is not Safety.UNSAFE)
+
+
+def _found(record: Record, intent: Intent, now: float) -> Stored | Conflict | Busy | Spent | None:
     if record.fingerprint != intent.fingerprint:
         return Conflict()
     if record.state in (State.CLOSED, State.UNKNOWN) and record.reply is not None:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from callmq_contracts.problem import Problem, ProblemCode
 from callmq_contracts.reply import OutcomeName, Reply, reply_id
+from callmq_worker.core.controls import Scope
 from callmq_worker.core.intake import Accepted, Refusal
 from callmq_worker.core.outcome import Again, Done, InDoubt, Paused, Refused
 from callmq_worker.core.record import Claim, Intent, Spent, Stored
@@ -159,15 +160,31 @@ def spent(found: Spent) -> Outcome:
     return Outcome(OutcomeName.FAILED, found.used, problem)
 
 
+def cancelled(found: Spent, what: Scope) -> Outcome:
+    """Return the outcome of a cancelled command that nobody is at. What may have been done can't be undone."""
+    if found.doubt:
+        return _unknown(found.used, "it was cancelled after an attempt that may have been done", None)
+    problem = Problem(ProblemCode.CANCELLED, f"Its {what.value} was cancelled before it was dispatched.")
+    return Outcome(OutcomeName.CANCELLED, found.used, problem)
+
+
+def withdrawn(made: Attempt, what: Scope) -> Settlement:
+    """Return the end of an attempt that was cancelled before its first byte."""
+    return conclude(made, cancelled(_unsent(made), what))
+
+
+def _unsent(made: Attempt, *, expired: bool = False) -> Spent:
+    attempt = made.claim.attempt if made.claim else 0
+    return Spent(attempt, made.used - 1, made.doubt, expired, made.accepted.received_at)
+
+
 def withheld(made: Attempt, *, expired: bool) -> Settlement:
     """Return the end of an attempt that was stopped before its first byte."""
     if not expired:
         return Postponed(
             LEASE_POLL, "withheld", made.claim, spare=True, ordered=True, past=Past(made.used - 1, made.doubt)
         )
-    attempt = made.claim.attempt if made.claim else 0
-    ended = Spent(attempt, made.used - 1, made.doubt, expired=True, received_at=made.accepted.received_at)
-    return conclude(made, spent(ended))
+    return conclude(made, spent(_unsent(made, expired=True)))
 
 
 def conclude(made: Attempt, outcome: Outcome) -> Settlement:
