@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aio_pika.exceptions import ChannelNotFoundEntity
 
-from callmq_worker.core.layout import layout
+from callmq_worker.core.layout import dial_lanes, layout
 from callmq_worker.core.retry import parse_tiers
 from chaos.observer import NAMES, connect
 from chaos.stage import TIERS, Stage
@@ -22,6 +23,7 @@ from promises import Copy, Journal, Receipt, Said, Sent, breaches
 from world import TOKEN
 
 TAP = "tap"
+DIAL_LANES = 16
 BATCH = 400
 LATER = frozenset({401, 403, 429})
 # Of what was not carried out, the head of the answer says so, whatever becomes of its body.
@@ -118,10 +120,19 @@ async def left(connection: Any) -> dict[str, int]:
     counts = {}
     for queue in layout(NAMES, parse_tiers(TIERS)).queues:
         if queue.name not in (NAMES.dead, NAMES.unknown):
-            async with connection.channel() as channel:
-                found = await channel.declare_queue(queue.name, passive=True)
-                counts[queue.name] = found.declaration_result.message_count or 0
+            counts[queue.name] = await _depth(connection, queue.name)
+    for queue in dial_lanes(NAMES, "default", DIAL_LANES).queues:
+        try:
+            counts[queue.name] = await _depth(connection, queue.name)
+        except ChannelNotFoundEntity:  # it was never needed
+            break
     return counts
+
+
+async def _depth(connection: Any, name: str) -> int:
+    async with connection.channel() as channel:
+        found = await channel.declare_queue(name, passive=True)
+        return int(found.declaration_result.message_count or 0)
 
 
 async def taken(connection: Any, name: str) -> list[Any]:

@@ -145,7 +145,8 @@ class Producer:
 
 async def _send(client: Client, letter: Letter, name: str, now: float) -> str:
     ends = None if letter.life is None else int(1000 * (now + letter.life))
-    result = await client.send(letter.body, key=letter.key, correlation_id=name, expires_at=ends)
+    campaign = letter.campaign
+    result = await client.send(letter.body, key=letter.key, correlation_id=name, expires_at=ends, campaign=campaign)
     return result.name
 
 

@@ -36,6 +36,7 @@ class Letter:
     routing_key: str = ""
     stranger: bool = False
     pause: float = 0.0
+    campaign: str | None = None
 
     @property
     def lifetime(self) -> float:
@@ -77,13 +78,15 @@ def poisoned(number: int) -> Script:
 
 def _dials(chance: random.Random, number: int) -> Script:
     letter = _dial(number, f"s{number}-0")
+    if chance.random() < 0.25:  # it waits in a queue of its campaign
+        letter = replace(letter, campaign=chance.choice(("spring", "summer", "autumn")))
     if chance.random() < 0.03:
         letter = replace(letter, life=chance.choice((1.0, 3.0, 8.0)))
     letters = [letter]
     while chance.random() < 0.08:
         letters.append(replace(letter, pause=chance.choice((0.0, 0.0, 0.2, 3.0))))
     if chance.random() < 0.01:
-        letters.append(_dial(number, letter.key, timeout=17))
+        letters.append(replace(_dial(number, letter.key, timeout=17), campaign=letter.campaign))
     return Script(number, tuple(letters))
 
 

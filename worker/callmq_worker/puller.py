@@ -21,7 +21,7 @@ from callmq_worker.seats import Seats
 LOG = logging.getLogger("callmq.puller")
 POLL: Final = 1.0  # seconds until what other workers put into a queue is seen
 LONG_POLL: Final = 5.0  # where nothing ever waited
-LONGEST_HOLD: Final = 60.0  # seconds, far below any acknowledgement timeout
+LONGEST_HOLD: Final = 2.0  # seconds: what waits longer goes back, so that others may pass it
 STALE: Final = 1.0
 
 Enough = Callable[[], bool]
@@ -89,16 +89,18 @@ class Puller:
         """Return the number of the queue whose turn it is, None where nothing can go now."""
         paths: dict[Path, int] = {}
         for number, berth in enumerate(self._dials.berths(self._account), 1):
-            held = self._held.get(number, 0.0) > self._clock.monotonic() or self._rests(berth)
-            if not held and number not in self._empty and not self._blocked_until(self._limits_of(number)):
+            if number not in self._empty and not self._waits(number, berth):
                 paths.setdefault(tuple(berth.flows[0]), number)
         return paths[self._turns.next(paths)] if paths else None
 
-    def _rests(self, berth: Berth) -> bool:
-        """Say whether all in a queue is of campaigns that are paused, and of none that is to be answered at once."""
-        controls = self._engine.tools.controls
-        names = {flow.campaign for flow in berth.flows}
-        return names <= controls.paused_campaigns.keys() and not any(controls.drains(name) for name in names)
+    def _waits(self, number: int, berth: Berth) -> bool:
+        """Say whether no dial of a queue may go now: for its pace, or because its campaigns are paused."""
+        if self._held.get(number, 0.0) > self._clock.monotonic():
+            return True
+        if self._drains(number):
+            return False
+        paused = self._engine.tools.controls.paused_campaigns.keys()
+        return {flow.campaign for flow in berth.flows} <= paused or self._blocked_until(self._limits_of(number)) > 0
 
     def _limits_of(self, number: int) -> Limits:
         flow = self._dials.berths(self._account)[number - 1].flows[0]
@@ -145,6 +147,7 @@ class Puller:
             await delivery.receipt.give_back()
 
     def _drains(self, number: int) -> bool:
+        """Say whether a campaign of a queue is cancelled: its dials are answered at once, whatever their pace."""
         flows = self._dials.berths(self._account)[number - 1].flows
         return any(self._engine.tools.controls.drains(flow.campaign) for flow in flows)
 
@@ -170,7 +173,8 @@ class Puller:
                 await self._changes.until(enough, max(0.0, until - self._clock.monotonic()))
             if enough():
                 return False
-        await self._changes.until(enough, max(0.0, slot - self._clock.monotonic()))
+        stops = self._engine.tools.controls.stops
+        await self._changes.until(lambda: enough() or stops(read), max(0.0, slot - self._clock.monotonic()))
         return not enough()
 
     async def _slot(self, limits: Limits) -> float | None:

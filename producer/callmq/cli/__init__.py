@@ -30,17 +30,14 @@ HELPS: Final = {
     "dead": "list, show, replay or purge what will never be done",
     "unknown": "list, show or resolve commands whose outcome is unknown",
     "cancel": "cancel a campaign, a call or a key before it is dispatched",
+    "pause": "let a campaign's dials or an account wait",
+    "resume": "end a pause or a cancellation",
+    "controls": "list what is cancelled and what is paused",
     "sandbox": "run a stand-in for the endpoint",
     "doctor": "look for what is wrong with broker, ledger and settings",
     "schema": "print the AsyncAPI document or the JSON Schema",
 }
 _OWN: Final = ("send", "call", "replies", "validate", "schema")
-
-
-# What the wire description names and this version lacks: what to do instead.
-_LATER: Final = {
-    "cancel": "not in this version. A command that has expired is not dispatched: publish it with --expires-at.",
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,9 +75,6 @@ def _dispatch(words: list[str]) -> int:
     name = words[0]
     if name not in verbs:
         what = "option" if name.startswith("-") else "verb"
-        if name in _LATER:
-            print(f"callmq {name}: {_LATER[name]}", file=sys.stderr)
-            return EXIT_USAGE
         print(f"callmq: there is no {what} of that name. 'callmq --help' lists the verbs.", file=sys.stderr)
         return EXIT_USAGE
     return _run(name, verbs[name], words[1:])

@@ -73,11 +73,6 @@ def test_an_option_is_named_in_full(words: tuple[str, ...], capsys: pytest.Captu
     assert "unrecognized arguments" in told or "required" in told
 
 
-def test_cancel_is_not_there_yet_and_says_what_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cancel", "--campaign", "spring"]) == 2
-    assert "not in this version" in capsys.readouterr().err
-
-
 # Settings
 
 
