@@ -67,6 +67,7 @@ class Engine:
             or envelope.campaign is not None
             or envelope.priority is not Priority.NORMAL
             or not self.tools.gates.works(envelope.account)
+            or self.tools.gates.pressed(envelope.account)
         )
         over = self.tools.clock.now() >= read.expires_at or self.tools.controls.cancelled(read) is not None
         if not waits or over:
@@ -187,6 +188,8 @@ class Engine:
         if made.used == 1:
             self.tools.gates.earn()
         if isinstance(verdict, Again):
+            if verdict.pressed:
+                await self.tools.gates.press(accepted.envelope.account, verdict.retry_after)
             return settle.again(verdict, made, self._situation(made, verdict, situated))
         return settle.after(verdict, made, self.policy.probe_interval)
 

@@ -1,11 +1,14 @@
 """What may pass now: paused accounts, the pace of dials, the retry budget. One per process, asked before each claim."""
 
+import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from callmq_worker.core.pacing import RECOVERY, STEP
 from callmq_worker.core.retry import Budget
 from callmq_worker.pacing import Pacing
-from callmq_worker.ports import Clock
+from callmq_worker.ports import Clock, LedgerAwayError
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class Gates:
     changed: Callable[[], None] = lambda: None  # called whenever an account stops or works again
     _pauses: dict[str, int] = field(default_factory=dict)
     _next_probe: dict[str, float] = field(default_factory=dict)
+    _pressed_at: dict[str, float] = field(default_factory=dict)
     _budget: Budget = field(default_factory=Budget)
 
     def pause(self, account: str, reason: str) -> bool:
@@ -78,6 +82,19 @@ class Gates:
             return False
         self._next_probe[account] = now + self.probe_interval
         return True
+
+    async def press(self, account: str, wait: float | None) -> None:
+        """Slow an account's dials down on all workers: the endpoint asked for less, and perhaps for seconds to wait."""
+        now = self.clock.monotonic()
+        if now - self._pressed_at.get(account, -math.inf) < STEP:
+            return
+        self._pressed_at[account] = now
+        with suppress(LedgerAwayError):  # whoever claims next hears of it
+            await self.pacing.press(account, wait)
+
+    def pressed(self, account: str) -> bool:
+        """Say whether the endpoint asked this worker for less a short while ago."""
+        return self.clock.monotonic() - self._pressed_at.get(account, -math.inf) < RECOVERY
 
     def earn(self) -> None:
         """Count a first attempt."""

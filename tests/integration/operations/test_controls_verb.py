@@ -108,7 +108,8 @@ async def test_a_paused_account_takes_nothing_and_says_why(w, callmq):
     "words",
     [
         ("cancel",), ("cancel", "--account", "a"), ("cancel", "--key", "k", "--campaign", "c"), ("cancel", "--key", ""),
-        ("cancel", "--call", "7"), ("cancel", "--key", "k", "--for", "x"), ("pause", "--key", "k"), ("pause",), ("resume",),
+        ("cancel", "--call", "7"), ("cancel", "--key", "k", "--for", "x"), ("pause", "--key", "k"), ("pause",),
+        ("resume",),
     ],
 )  # fmt: skip
 async def test_wrong_usage_changes_nothing(callmq, words):

@@ -102,3 +102,17 @@ async def test_an_account_that_is_refused_stops_alone_and_its_messages_stay(w, t
         lane = await w.admin.declare_queue("callmq.control.second", passive=True)
         assert lane.declaration_result.message_count == 5
         assert worker.runner.readiness()[0]
+
+
+async def test_an_account_slows_down_at_once_where_the_endpoint_asks_for_less(w):
+    async with w.working(CALLMQ_DIAL_RATE="20", CALLMQ_RETRY_TIERS="1s,5s"):
+        w.sandbox.arm("retry_after", retry_after="3", times=1, match={"key": "k5"})
+        for n in range(40):
+            assert (await w.client.send(DIAL, key=f"k{n}")).ok
+        for n in range(40):
+            assert (await w.reply(f"k{n}"))["outcome"] == "succeeded"
+    entries = [(entry.time, entry.status) for entry in w.sandbox.journal.since(0)]
+    asked = next(at for at, status in entries if status == 429)
+    after = [at - asked for at, _ in entries if at > asked]
+    assert sum(seconds < 2.9 for seconds in after) <= 25  # the slots of a second were given by then, and no more
+    assert sum(3 <= seconds < 4 for seconds in after) <= 15  # then at half the pace
