@@ -153,7 +153,7 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
 
 def _line(number: int, struck: Struck, resumed: dict[str, float]) -> str:
     shown = ", ".join(f"{lane} after {seconds:.2f} s" for lane, seconds in sorted(resumed.items()))
-    return f"{number:4} {struck.kind.name:<20} {struck.ended - struck.began:5.1f} s  {struck.detail}  {shown}"
+    return f"{number:4} {struck.kind.name:<26} {struck.ended - struck.began:5.1f} s  {struck.detail}  {shown}"
 
 
 async def _resumption(here: Stage, struck: Struck, result: Result, publishing: asyncio.Task[None]) -> dict[str, float]:

@@ -50,6 +50,7 @@ async def close_channels(stage: Stage, chance: random.Random) -> str:
 async def acknowledgement_timeout(stage: Stage, chance: random.Random) -> str:
     """The broker's patience ends while requests hang: new channels of one worker are closed under its deliveries."""
     worker = chance.choice(stage.workers)
+    closed = _timed_out(stage)
     before = (await stage.evaluate("element(2, application:get_env(rabbit, consumer_timeout)).")).strip()
     await _patience(stage, PATIENCE_MS)
     try:
@@ -63,7 +64,12 @@ async def acknowledgement_timeout(stage: Stage, chance: random.Random) -> str:
     finally:
         await _patience(stage, before)
         worker.proxy.reset()
-    return f"worker {worker.number}, {held} requests held"
+    return f"worker {worker.number}, {held} requests held, {_timed_out(stage) - closed} channels timed out"
+
+
+def _timed_out(stage: Stage) -> int:
+    logs = (stage.node.layout.folder / "log").glob("*.log")
+    return sum(log.read_text(errors="replace").count("has timed out waiting") for log in logs)
 
 
 async def _patience(stage: Stage, value: object) -> None:
@@ -85,6 +91,7 @@ async def lose_binding(stage: Stage, chance: random.Random) -> str:
                 await stage.api("DELETE", f"/api/bindings/{stage.vhost}/{way}")
                 gone += 1
     await asyncio.sleep(1.0)
+    chance.choice(stage.workers).proxy.reset()  # whoever connects again makes it again
     return f"{gone} of {queue}"
 
 
@@ -102,7 +109,7 @@ async def _fail_over(stage: Stage, number: signal.Signals) -> str:
     after = stage.sandbox.journal.received
     began, until = time.time(), time.monotonic() + FAILS_OVER_WITHIN
     worker.signal(number)
-    while time.monotonic() < until:
+    while time.monotonic() < until and stage.producer.publishes:
         stage.producer.allowed += 2
         for entry in stage.sandbox.journal.since(after):
             after = entry.number
@@ -119,13 +126,13 @@ async def _fail_over(stage: Stage, number: signal.Signals) -> str:
     return f"worker {worker.number}, no other within {FAILS_OVER_WITHIN:.0f} s"
 
 
-@kind("worker", weight=2, blow=True)
+@kind("worker", weight=2, blow=True, sweeps=True)
 async def kill_holder(stage: Stage, _: random.Random) -> str:
     """kill -9 of the worker that holds the lane of live calls; another takes it over."""
     return await _fail_over(stage, signal.SIGKILL)
 
 
-@kind("worker", weight=2, blow=True)
+@kind("worker", weight=2, blow=True, sweeps=True)
 async def terminate_holder(stage: Stage, _: random.Random) -> str:
     """SIGTERM of the worker that holds the lane of live calls; another takes it over."""
     return await _fail_over(stage, signal.SIGTERM)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import time
 
+from chaos.crew import Worker
 from chaos.failpoint import POINTS
 from chaos.faults_endpoint import armed
 from chaos.kinds import Act, kind
 from chaos.stage import Stage
 
-WITHIN = 30.0
+WITHIN = 15.0
 # What only some commands come by: a retry frees its claim and waits in a tier, which is a copy as well.
 RARE = ("after_the_release", "after_the_copy")
 
@@ -18,17 +21,27 @@ def _kill_at(point: str) -> Act:
     async def kill_at(stage: Stage, chance: random.Random) -> str:
         """Put a worker in one's place that kills itself there; then another takes the place."""
         worker = chance.choice(stage.mortal)
-        times = 1 if point in RARE else chance.randint(1, 20)
+        times = 1 if point in RARE else chance.randint(1, 10)
         worker.kill()
         stage.crew.start(worker, ("-m", "chaos.failpoint", point, str(times)))
+        with contextlib.suppress(AssertionError):  # it came there before it was ready
+            await worker.ready()
         async with armed(stage, "retry_after", times=60 if point in RARE else 1, retry_after="1"):
-            stage.producer.allowed += 100
-            came = await stage.crew.gone(worker, WITHIN)
+            came = await _comes_there(stage, worker)
         worker.kill()
         stage.crew.start(worker)
         return f"worker {worker.number} at passage {times}{'' if came else ', which never came'}"
 
     return kill_at
+
+
+async def _comes_there(stage: Stage, worker: Worker) -> bool:
+    until = time.monotonic() + WITHIN
+    while time.monotonic() < until and stage.producer.publishes:
+        stage.producer.allowed += 3
+        if await stage.crew.gone(worker, 0.05):
+            return True
+    return await stage.crew.gone(worker, 0.5)
 
 
 for _point in POINTS:

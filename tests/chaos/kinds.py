@@ -16,7 +16,7 @@ Act = Callable[[Stage, random.Random], Awaitable[str]]
 class Kind:
     """One kind. ``weight``: how often it is chosen beside the others. ``blow``: over as soon as it struck.
 
-    ``sweeps``: it ends every worker.
+    ``sweeps``: it ends every worker, or any.
     """
 
     name: str
@@ -65,7 +65,7 @@ async def strike(chosen: Kind, stage: Stage, chance: random.Random) -> Struck:
 def schedule(seed: int, faults: int, only: tuple[str, ...] = ()) -> list[Kind]:
     """Return the kinds in the order in which they strike: each once where there is room, then by weight.
 
-    Those that end every worker come in the first half: one worker has a long life after them.
+    Those that spare no worker come in the first half: one worker has a long life after them.
     """
     chance = random.Random(f"schedule {seed}")
     known = [KINDS[name] for name in only] if only else list(KINDS.values())

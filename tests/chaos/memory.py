@@ -41,11 +41,11 @@ class Growth:
         return self.told and min(self.whole, self.later) > MOST
 
     def __str__(self) -> str:
-        slope = f"{self.whole:+.1f} kB per 1000 commands, in the later half {self.later:+.1f}"
-        slope = slope if self.told else "too short for a slope"
+        slopes = f"{self.whole:+.1f} kB per 1000 commands, in the later half {self.later:+.1f}"
         return (
             f"worker {self.worker}, life {self.life}: {self.size:.0f} MB, most {self.most:.0f} MB, "
-            f"{self.samples} samples over {self.commands} commands and {self.seconds:.0f} s: {slope}"
+            f"{self.samples} samples over {self.commands} commands and {self.seconds:.0f} s: "
+            f"{slopes if self.told else 'too short for a slope'}"
         )
 
 

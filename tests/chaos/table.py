@@ -21,7 +21,7 @@ def table(result: Result) -> str:
         "publishes: " + ", ".join(f"{name} {count}" for name, count in sorted(result.results.items())),
         f"in doubt: {result.doubts.get('healthy', 0)} of {counts['healthy']} before the first fault, then {disturbed}",
         "",
-        f"{'fault':<20}{'times':>6}{'in doubt':>10}{'resumes: dials, calls (median / most, s)':>44}",
+        f"{'fault':<26}{'times':>6}{'in doubt':>10}{'resumes: dials, calls (median / most, s)':>44}",
     ]
     return "\n".join([*head, *_kinds(result), "", *_failover(result), *map(str, growths(result.memory))])
 
@@ -35,10 +35,10 @@ def _kinds(result: Result) -> Iterator[str]:
         for lane in ("dial", "call"):
             seconds = [each[lane] for each in all_of_it if lane in each]
             shown.append(f"{median(seconds):8.2f} /{max(seconds):7.2f}" if seconds else f"{'never':>17}")
-        yield f"{name:<20}{len(all_of_it):>6}{result.doubts.get(name, 0):>10}{'':>8}{shown[0]}  {shown[1]}"
+        yield f"{name:<26}{len(all_of_it):>6}{result.doubts.get(name, 0):>10}{'':>8}{shown[0]}  {shown[1]}"
     for name in ("unseen", "afterwards"):
         if result.doubts.get(name):
-            yield f"{'(' + name + ')':<20}{'':>6}{result.doubts[name]:>10}"
+            yield f"{'(' + name + ')':<26}{'':>6}{result.doubts[name]:>10}"
 
 
 def _failover(result: Result) -> Iterator[str]:
