@@ -56,6 +56,10 @@ async def test_what_is_put_off_is_freed_copied_and_acknowledged():
     assert (story.record.state, story.record.spared) == (State.FREE, 0)
     story.clock._time += 5
     assert await story.carry(DIAL, again(copy)) == "acknowledged"
+    sorted_into = story.publisher.taken[-1]  # the endpoint asked for less a moment ago: dials go one by one
+    assert (sorted_into.exchange, sorted_into.routing_key) == ("", "callmq.dial.default.1")
+    fetched = again(sorted_into)._replace(routing_key="dial")
+    assert await story.carry(DIAL, fetched, lane="waiting") == "acknowledged"
     assert (story.replies[0]["outcome"], story.replies[0]["attempts"]) == ("succeeded", 2)
 
 
