@@ -44,6 +44,7 @@ class Puller:
         self._slots: dict[Limits, deque[float]] = {}
         self._blocked: dict[str, float] = {}  # paces without a slot, and until when
         self._held: dict[int, float] = {}  # queues whose next dial has none, and until when
+        self._standing = engine.tools.controls.standing
         self._empty: set[int] = set()
         self._more: set[int] = set()
         self._look_at = 0.0
@@ -87,6 +88,10 @@ class Puller:
 
     def _choose(self) -> int | None:
         """Return the number of the queue whose turn it is, None where nothing can go now."""
+        standing = self._engine.tools.controls.standing
+        if standing is not self._standing:  # what had to wait may be cancelled
+            self._standing = standing
+            self._held.clear()
         paths: dict[Path, int] = {}
         for number, berth in enumerate(self._dials.berths(self._account), 1):
             if number not in self._empty and not self._waits(number, berth):
