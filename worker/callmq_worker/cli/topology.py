@@ -8,11 +8,12 @@ from typing import Final
 from callmq_worker.adapters.management import vhost_of
 from callmq_worker.cli.words import EXIT_NO, EXIT_OK, perform, print_json, print_rows, say
 from callmq_worker.core.layout import definitions
+from callmq_worker.core.picture import mermaid
 from callmq_worker.opening import management_url, opened_ground, opened_management, wanted_layout
 from callmq_worker.operations import topology
 from callmq_worker.operations.topology import Finding
 from callmq_worker.rates import MOST_DIAL_LANES
-from callmq_worker.settings import load
+from callmq_worker.settings import Settings, load
 
 HELP: Final = "declare, verify or export the exchanges and queues"
 _ABOUT: Final = """\
@@ -23,15 +24,17 @@ export   prints the broker's definitions JSON, for a broker whose workers may no
            curl -u admin -H 'content-type: application/json' -d @callmq.json \\
                 http://host:15672/api/definitions/VHOST
 
-Needs CALLMQ_AMQP_URL (export does without), and CALLMQ_PREFIX, CALLMQ_RETRY_TIERS and CALLMQ_CONFIG as the workers have
-them: each account of the file has a control lane of its own.
+picture  prints the layout as a Mermaid flowchart
+
+Needs CALLMQ_AMQP_URL (export and picture do without), and CALLMQ_PREFIX, CALLMQ_RETRY_TIERS and CALLMQ_CONFIG
+as the workers have them: each account of the file has a control lane of its own.
 Exit codes: 0 all is there, 1 something is missing or different, 2 wrong usage, 3 the broker could not be reached."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
     parser.description, parser.formatter_class = _ABOUT, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("act", choices=("declare", "verify", "export"))
+    parser.add_argument("act", choices=("declare", "verify", "export", "picture"))
     parser.add_argument("--vhost", help="for export: the vhost that the JSON names (default: that of CALLMQ_AMQP_URL)")
     parser.add_argument(
         "--dial-lanes",
@@ -45,7 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; return its exit code."""
-    return perform("topology", _export(args) if args.act == "export" else _look(args))
+    act = {"export": _export, "picture": _draw}.get(args.act, _look)
+    return perform("topology", act(args))
 
 
 def _lanes(text: str) -> int:
@@ -54,11 +58,20 @@ def _lanes(text: str) -> int:
     return int(text)
 
 
-async def _export(args: argparse.Namespace) -> int:
+def _unconnected() -> Settings:
     environment = dict(os.environ)
     if not (environment.get("CALLMQ_AMQP_URL") or environment.get("CALLMQ_AMQP_URL_FILE")):
         environment["CALLMQ_AMQP_URL"] = "amqp://localhost"  # only its vhost is read
-    settings = load(environment, broker_only=True)
+    return load(environment, broker_only=True)
+
+
+async def _draw(args: argparse.Namespace) -> int:
+    print(mermaid(wanted_layout(_unconnected(), args.dial_lanes)), end="")
+    return EXIT_OK
+
+
+async def _export(args: argparse.Namespace) -> int:
+    settings = _unconnected()
     vhost = args.vhost if args.vhost is not None else vhost_of(settings.amqp_urls[0])
     print_json(definitions(wanted_layout(settings, args.dial_lanes), vhost))
     return EXIT_OK
