@@ -83,7 +83,8 @@ class Journal:
     """All that was seen of one world, in order; to be judged when nothing moves any more.
 
     ``left``: messages in lanes and tiers. ``ledger``: the outcome that it has of each key. ``reopened``: how often a
-    person let a key be dispatched again. ``parted``: keys of which a copy waited in a tier, where its call's order
+    person let a key be dispatched again. ``cancelled``: keys and calls, and from when on every worker that still sends
+    must have heard of it. ``parted``: keys of which a copy waited in a tier, where its call's order
     ends. ``healthy``: nothing was disturbed. ``max_attempts``: what the workers were set to.
     """
 
@@ -98,6 +99,7 @@ class Journal:
     parted: frozenset[str] = frozenset()
     healthy: bool = False
     max_attempts: int = 8
+    cancelled: Mapping[str, float] = field(default_factory=dict)
 
     def recorded(self) -> dict[str, list[Said]]:
         """Return the replies of each key that are about the intention."""
@@ -191,6 +193,8 @@ def no_reply_contradicts_the_endpoint(journal: Journal) -> Iterable[str]:
                 yield f"{key} is told as {outcome} and acted"
             if outcome == "expired" and any(not r.later for r in receipts[key]):
                 yield f"{key} is told as expired and was sent"
+            if outcome == "cancelled" and acted:
+                yield f"{key} is told as cancelled and acted"
 
 
 def doubt_has_a_reason(journal: Journal) -> Iterable[str]:
@@ -227,6 +231,14 @@ def nothing_is_sent_after_its_time(journal: Journal) -> Iterable[str]:
             yield f"{receipt.key} was sent {receipt.at - end:.1f} s after its time"
 
 
+def nothing_cancelled_is_sent(journal: Journal) -> Iterable[str]:
+    for receipt in journal.receipts:
+        for name in {receipt.key, receipt.call_id} & journal.cancelled.keys():
+            late = receipt.at - journal.cancelled[name]
+            if late > 0 and not journal.reopened.get(receipt.key or ""):
+                yield f"{receipt.key} was sent {late:.1f} s after all had heard that it is cancelled"
+
+
 def no_key_gets_the_body_of_another(journal: Journal) -> Iterable[str]:
     bodies = defaultdict(set)
     for sent in journal.sent:
@@ -260,6 +272,7 @@ PROMISES: tuple[Callable[[Journal], Iterable[str]], ...] = (
     doubt_has_a_reason,
     calls_keep_their_order,
     nothing_is_sent_after_its_time,
+    nothing_cancelled_is_sent,
     no_key_gets_the_body_of_another,
     attempts_are_counted_and_bounded,
 )

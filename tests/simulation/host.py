@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from callmq_worker.controls import Controls
 from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, waiting_lane
 from callmq_worker.course import Course
 from callmq_worker.ports import Delivery, LedgerAwayError
@@ -50,8 +51,9 @@ class Host:
 
     async def _live(self) -> None:
         ledger, clock = HostLedger(self), HostClock(self)
+        controls = Controls(ledger, clock) if self.whole else None
         hand = Hand(clock, self.world.store, HostDispatcher(self), HostPublisher(self), owner=self.process.name,
-                    ledger=ledger, mend=lambda: None, **self.world.numbers)  # fmt: skip
+                    ledger=ledger, mend=lambda: None, controls=controls, **self.world.numbers)  # fmt: skip
         if not self.whole:
             self.settler = hand.settler
             while True:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmq_contracts.examples import EXAMPLES
+from callmq_worker.core.controls import Scope, Target
 from callmq_worker.core.flow import CampaignPace, Pace, Rates
 from flights import UNPACED
 from promises import Journal, breaches
@@ -52,6 +53,8 @@ def live_large(seed: int) -> LivedLarge:
         _later(world, at, _visit, world)
     for _ in range(0 if healthy else chance.randint(0, 3)):
         _later(world, chance.uniform(5, CALM), lambda: chance.choice(world.workers).stop())
+    for _ in range(chance.choice((0, 0, 1, 3))):
+        _later(world, chance.uniform(0, 120), world.cancel, _target(chance))
     world.loop.call_later(END, lambda: None)
     journal = world.live(over=lambda: world.loop.time() >= END and world.rests, until=20_000.0)
     return LivedLarge(seed, world, journal, breaches(journal))
@@ -59,6 +62,12 @@ def live_large(seed: int) -> LivedLarge:
 
 def _later(world: World, at: float, act: Any, *told: Any) -> None:
     world.loop.call_later(at, act, *told, context=world.loop.world.context)
+
+
+def _target(chance: random.Random) -> Target:
+    if chance.random() < 0.4:
+        return Target(Scope.CALL, chance.choice(CALLS))
+    return Target(Scope.KEY, f"dial-{chance.randint(0, 5)}", "default")
 
 
 def _publish(world: World, body: dict[str, Any], key: str | None, changes: dict[str, Any]) -> None:

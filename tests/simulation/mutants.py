@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from callmq_worker import settler
+from callmq_worker.controls import Controls
 from callmq_worker.core import guard
 from callmq_worker.core.order import CallOrder
 from callmq_worker.core.publications import answers
@@ -237,4 +238,16 @@ def leaving_a_late_answer_unsaid(changed: list[str]) -> Iterator[None]:
         return conclude(replace(conclusion, address=None))
 
     with patch.object(guard, "conclude", silent):
+        yield
+
+
+@mutant
+def sending_what_was_cancelled(changed: list[str]) -> Iterator[None]:
+    cancelled = Controls.cancelled
+
+    def unheard(self: Controls, accepted: Any) -> None:
+        if cancelled(self, accepted) is not None:
+            changed.append("a cancellation")
+
+    with patch.object(Controls, "cancelled", unheard):
         yield

@@ -9,7 +9,11 @@ from typing import Any
 import orjson
 
 from callmq_worker.adapters.memory import MemoryStore
+from callmq_worker.controls import PATIENCE
+from callmq_worker.core import controls
+from callmq_worker.core.controls import NOTE, Target
 from callmq_worker.core.intake import Accepted
+from callmq_worker.core.note import amend
 from callmq_worker.core.record import Claim, Stored
 from callmq_worker.ports import Request
 from commands import SECRET, judged, properties
@@ -39,6 +43,7 @@ class World:
         self.sent: list[Sent] = []
         self.receipts: list[Receipt] = []
         self.reopened: Counter[str] = Counter()
+        self.cancelled: dict[str, float] = {}
         self.story: list[Note] = []
         self.over = self.healthy = False
         self.disturbed = 0
@@ -85,6 +90,15 @@ class World:
         self.note("producer", "publishes", f"{name}: {command.name} as {key}")
         self.post.arrive(Letter(data, given))
 
+    def cancel(self, target: Target) -> None:
+        """Cancel a key or a call, as an operator does."""
+        step = amend(NOTE, controls.cancel(target, 3600.0))
+        record, _ = step(self.store.records.get(NOTE), self.now())
+        assert record is not None
+        self.store.records[NOTE] = record
+        self.cancelled.setdefault(target.name, self.now() + PATIENCE + 0.5)
+        self.note("operator", "cancels", f"{target.scope} {target.name}")
+
     def named(self, request: Request) -> tuple[str, str | None]:
         """Return command and call of a request."""
         body = orjson.loads(request.body)
@@ -125,7 +139,7 @@ class World:
         ledger = {key: outcome for key, outcome in recorded.items() if " " not in key}
         return Journal(
             self.sent, self.receipts, says, dead, parked, left, ledger, self.reopened, parted,
-            healthy=self.healthy, max_attempts=self.numbers["max_attempts"],
+            healthy=self.healthy, max_attempts=self.numbers["max_attempts"], cancelled=self.cancelled,
         )  # fmt: skip
 
     def tell(self) -> str:

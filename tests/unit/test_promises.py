@@ -97,6 +97,8 @@ SPOILED = [
     ("doubt_has_a_reason", but(healthy=True)),
     ("calls_keep_their_order", but(receipts=late)),
     ("nothing_is_sent_after_its_time", but(receipts=[receipt("first", END + 1)])),
+    ("nothing_cancelled_is_sent", but(cancelled=lambda _: {"first": 0.0})),
+    ("no_reply_contradicts_the_endpoint", but(replies=[said("first", "cancelled", code="cancelled")])),
     ("no_key_gets_the_body_of_another", but(
         sent=[sent("done", name="other", body=b"[]")], replies=[replace(said("done"), to="other")],
     )),

@@ -59,7 +59,9 @@ class Dials:
     async def refresh(self, account: str) -> None:
         """Look at what the others agreed on meanwhile. Raises `LedgerAwayError`."""
         record = await self._ledger.look(note.note_key(berths.NOTE, account))
-        self._berths[account] = berths.read(note.content(record))
+        found = berths.read(note.content(record))
+        if len(found) >= len(self.berths(account)):  # an older answer may come behind a newer one
+            self._berths[account] = found
 
     async def sort(self, account: str, flow: Flow) -> Sorted:
         """Return the settlement of a dial that has to wait. Raises `LedgerAwayError`."""

@@ -111,6 +111,9 @@ class AccountLanes(Lanes):
                 await changes.until(enough, FETCH_PAUSE)
             except LedgerAwayError as error:
                 self.flight.miss_ledger(error)
+            except Exception:
+                LOG.exception("dials not fetched", extra={"fields": {"account": self.account}})
+                await changes.until(enough, FETCH_PAUSE)
 
     async def _fetching(self, session: Session) -> Fetcher:
         if self._fetcher is None:

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from callmq_contracts.names import DIAL
 from callmq_worker.changes import Changes
@@ -25,6 +25,14 @@ LONGEST_HOLD: Final = 2.0  # seconds: what waits longer goes back, so that other
 STALE: Final = 1.0
 
 Enough = Callable[[], bool]
+
+
+class Reserved(NamedTuple):
+    """What was taken for a queue's next dial before it was seen: the paces that it should have, and perhaps a slot."""
+
+    number: int
+    limits: Limits
+    slot: float | None
 
 
 class Puller:
@@ -95,7 +103,7 @@ class Puller:
         paths: dict[Path, int] = {}
         for number, berth in enumerate(self._dials.berths(self._account), 1):
             if number not in self._empty and not self._waits(number, berth):
-                paths.setdefault(tuple(berth.flows[0]), number)
+                paths.setdefault(self._path_of(number), number)
         return paths[self._turns.next(paths)] if paths else None
 
     def _waits(self, number: int, berth: Berth) -> bool:
@@ -106,6 +114,9 @@ class Puller:
             return False
         paused = self._engine.tools.controls.paused_campaigns.keys()
         return {flow.campaign for flow in berth.flows} <= paused or self._blocked_until(self._limits_of(number)) > 0
+
+    def _path_of(self, number: int) -> Path:
+        return tuple(self._dials.berths(self._account)[number - 1].flows[0])
 
     def _limits_of(self, number: int) -> Limits:
         flow = self._dials.berths(self._account)[number - 1].flows[0]
@@ -128,7 +139,7 @@ class Puller:
 
         Where the queue is known to have one, its slot is taken first, so that nothing is fetched that has to go back.
         """
-        expected, slot = self._limits_of(number), None
+        path, expected, slot = self._path_of(number), self._limits_of(number), None
         if number in self._more and not self._drains(number):
             slot = await self._slot(expected)
             if slot is None:
@@ -144,8 +155,8 @@ class Puller:
         situated = await self._read(delivery)
         if situated is None:
             self._keep_slot(expected, slot)
-        elif await self._wait(number, situated, slot, enough):
-            self._turns.count(tuple(self._dials.berths(self._account)[number - 1].flows[0]))
+        elif await self._wait(situated, Reserved(number, expected, slot), enough):
+            self._turns.count(path)
             await self._let_go(situated)
         else:
             self._more.add(number)
@@ -156,9 +167,9 @@ class Puller:
         flows = self._dials.berths(self._account)[number - 1].flows
         return any(self._engine.tools.controls.drains(flow.campaign) for flow in flows)
 
-    async def _wait(self, number: int, situated: Situated, slot: float | None, enough: Enough) -> bool:
+    async def _wait(self, situated: Situated, reserved: Reserved, enough: Enough) -> bool:
         """Wait for the dial's slot. False: it has to go back."""
-        read, expected = situated.read, self._limits_of(number)
+        read, (number, expected, slot) = situated.read, reserved
         if not isinstance(read, Accepted) or not await self._engine.needs_slot(read):
             self._keep_slot(expected, slot)
             return True

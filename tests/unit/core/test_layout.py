@@ -66,6 +66,12 @@ def test_what_an_earlier_layout_bound_is_dropped():
     }  # fmt: skip
 
 
+def test_a_command_on_a_live_call_is_not_lost_while_its_lane_is_missing():
+    for exchange in ("shop.commands", "shop.live", "shop.control"):
+        assert EXCHANGES[exchange].arguments["alternate-exchange"] in EXCHANGES
+    assert EXCHANGES["shop.control"].arguments["alternate-exchange"] == "shop.unrouted"
+
+
 def test_waiting_dials_have_queues_that_lose_nothing():
     made = dial_lanes(NAMES, "second", 2).queues
     assert [q.name for q in made] == ["shop.dial.second.1", "shop.dial.second.2"]

@@ -105,7 +105,7 @@ def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = ()) 
     exchanges = [
         ExchangeSpec(names.unrouted, "fanout"),
         ExchangeSpec(names.commands, "topic", {"alternate-exchange": names.unrouted}),
-        ExchangeSpec(names.control, "fanout"),
+        ExchangeSpec(names.control, "fanout", {"alternate-exchange": names.unrouted}),  # while its queue is missing
         ExchangeSpec(names.live, "headers", {"alternate-exchange": names.control}),
         ExchangeSpec(names.returned, "fanout"),
         ExchangeSpec(names.dead, "topic"),
