@@ -15,7 +15,9 @@ from callmq_worker.adapters.memory import ManualClock, MemoryLedger, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, MemoryReceipt, Turn, unwatched
 from callmq_worker.adapters.otel_observer import NoObserver
 from callmq_worker.controls import Controls
+from callmq_worker.core.controls import NOTE
 from callmq_worker.core.flow import Pace, Rates
+from callmq_worker.core.note import amend
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import RecordKey
 from callmq_worker.core.retry import parse_tiers
@@ -94,6 +96,11 @@ class Hand:
     def _mend(self) -> None:
         self.mended += 1
 
+    async def tell(self, change: Any) -> None:
+        """Let an operator say something, and the worker hear it."""
+        await self.ledger.transact(NOTE, amend(NOTE, change))
+        await self.controls.look()
+
     async def carry(self, delivery: Delivery, *, ordered: bool = False) -> str | None:
         """Follow a delivery to its settlement, in this task; return how it was settled."""
         await self.flight._carry(delivery, ordered=ordered)
@@ -162,6 +169,10 @@ class Story:
     @property
     def replies(self):
         return replies(self.publisher.taken)
+
+    @property
+    def endings(self):
+        return [(r["outcome"], r["problem"]["code"] if r["problem"] else None, r["attempts"]) for r in self.replies]
 
     @property
     def record(self):

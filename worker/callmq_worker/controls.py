@@ -51,8 +51,9 @@ class Controls:
         return self.standing.cancels(envelope.account, envelope.key, envelope.campaign, accepted.command.call_id)
 
     def bars(self, accepted: Accepted) -> bool:
-        """Say whether a command is cancelled, or nobody knows."""
-        return self.cancelled(accepted) is not None or not self.known
+        """Say whether nothing of a command may leave: it is cancelled or paused, or nobody knows."""
+        paused = accepted.envelope.account in self.paused_accounts or self.rests(accepted)
+        return paused or self.cancelled(accepted) is not None or not self.known
 
     def stops(self, accepted: Accepted) -> bool:
         """Say whether a command would not be sent now, whatever its pace."""

@@ -104,7 +104,7 @@ class Engine:
     async def _admit(self, situated: Situated, accepted: Accepted) -> Settlement:
         clock, envelope, controls = self.tools.clock, accepted.envelope, self.tools.controls
         if not controls.known:
-            raise LedgerAwayError("What operators have said since can't be known: nothing is sent.")
+            raise LedgerAwayError("What operators have cancelled meanwhile could not be asked: nothing is sent.")
         what = controls.cancelled(accepted)
         if what is not None:
             return await self._withdraw(situated, accepted, what)

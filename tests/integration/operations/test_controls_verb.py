@@ -37,7 +37,7 @@ async def test_a_campaign_that_waits_is_answered_at_once_on_two_workers_and_the_
         for n in range(40):
             assert (await w.client.send(DIAL, key=f"s{n}", campaign="spring")).ok
         ran = await callmq("cancel", "--campaign", "spring", "--json")
-        assert (ran.code, ran.rows[0]["cancelled"]) == (0, "campaign")
+        assert (ran.code, ran.rows[0]["scope"]) == (0, "campaign")
         for n in range(40):
             reply = await w.reply(f"s{n}")
             assert (reply["outcome"], reply["problem"]["code"], reply["attempts"]) == ("cancelled", "cancelled", 0)
@@ -53,7 +53,7 @@ async def test_a_key_is_cancelled_before_any_worker_lives_and_stays_so_when_it_c
     async with w.working():
         assert (await w.reply("k1"))["outcome"] == "cancelled"
     async with w.working():
-        assert (await callmq("resume", "--key", "k1")).code == 0
+        assert (await callmq("cancel", "--key", "k1", "--lift")).code == 0
         assert (await w.client.send(DIAL, key="k1")).ok
         again = await w.reply("k1", 2)
     assert (again["outcome"], again["replayed"]) == ("cancelled", True)

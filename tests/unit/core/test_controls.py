@@ -1,4 +1,4 @@
-"""What operators say, as one note: cancellations that end, pauses that stand, and never more than there is room for."""
+"""What operators say: read and written by pure changes of one note, bounded, and never forgotten while it stands."""
 
 from __future__ import annotations
 
@@ -6,109 +6,166 @@ import orjson
 import pytest
 
 from callmq_worker.core import controls
-from callmq_worker.core.controls import (
-    MOST_CANCELLATIONS,
-    REWRITE,
-    Cancellation,
-    Full,
-    Pause,
-    Scope,
-    Standing,
-    Target,
-    UnreadableError,
-)
+from callmq_worker.core.controls import NOTHING, Cancellation, Full, Pause, Scope, Standing, Target, UnreadableError
+from intents import START
 
-KEY = Target(Scope.KEY, "k1", "default")
+KEY = Target(Scope.KEY, "order-1", "default")
 SPRING = Target(Scope.CAMPAIGN, "spring")
-CALL = Target(Scope.CALL, "5a1c0f7e-2b64-4d0a-9c33-0b7d1e8f4a21")
-SECOND = Target(Scope.ACCOUNT, "second")
+CALL = Target(Scope.CALL, "0e9c80d7-a149-4917-892d-420043709f45")
+NORTH = Target(Scope.ACCOUNT, "north")
+LIFE = 600.0
 
 
-class Note:
-    def __init__(self) -> None:
-        self.text: bytes | None = None
-
-    def change(self, step, now: float = 0.0):
-        after, verdict = step(self.text, now)
-        self.text = self.text if after is None else after
-        return verdict
-
-    @property
-    def standing(self) -> Standing:
-        return controls.read(self.text)
+def said(*changes, now: float = START) -> bytes | None:
+    note = None
+    for change in changes:
+        after, _ = change(note, now)
+        note = note if after is None else after
+    return note
 
 
-def test_each_scope_cancels_its_own_and_nothing_else():
-    note = Note()
-    for target in (KEY, SPRING, CALL):
-        assert note.change(controls.cancel(target, 60.0), 5.0) == Cancellation(5.0, 65.0)
-    cancels = note.standing.cancels
-    assert cancels("default", "k1", None, None) is Scope.KEY
-    assert cancels("second", "k1", None, None) is None
-    assert cancels("default", None, "spring", None) is Scope.CAMPAIGN
-    assert cancels("default", "k2", "summer", CALL.name) is Scope.CALL
-    assert cancels("default", "k2", "summer", None) is None
+def stands(*changes, now: float = START) -> Standing:
+    return controls.read(said(*changes, now=now))
 
 
-def test_a_cancellation_ends_and_is_only_ever_made_longer():
-    note = Note()
-    note.change(controls.cancel(KEY, 60.0), 0.0)
-    assert note.change(controls.cancel(KEY, 10.0), 5.0) == Cancellation(0.0, 60.0)
-    assert note.change(controls.cancel(KEY, 100.0), 5.0) == Cancellation(0.0, 105.0)
-    assert not note.standing.at(105.0).cancelled
-    assert note.change(controls.cancel(KEY, 1.0), 200.0) == Cancellation(200.0, 201.0)
+# What is cancelled
 
 
-def test_a_pause_stands_until_it_is_ended_and_shows_no_number():
-    note = Note()
-    note.change(controls.pause(SPRING, "ask\n+15550100123  first"), 1.0)
-    why = note.standing.pauses(Scope.CAMPAIGN)["spring"]
-    assert "+15550100123" not in why
-    assert "\n" not in why
-    assert note.change(controls.pause(SPRING, "later"), 9.0) == Pause(1.0, "later")
-    assert note.change(controls.resume(SPRING), 10.0) is True
-    assert note.change(controls.resume(SPRING), 10.0) is False
-    assert note.standing.pauses(Scope.CAMPAIGN) == {}
+@pytest.mark.parametrize(
+    ("command", "scope"),
+    [
+        (("default", "order-1", None, None), Scope.KEY),
+        (("second", "order-1", None, None), None),
+        (("default", "order-2", None, None), None),
+        (("second", "order-2", "spring", None), Scope.CAMPAIGN),
+        (("second", None, "spring", None), Scope.CAMPAIGN),
+        (("default", None, "autumn", None), None),
+        (("default", None, None, CALL.name), Scope.CALL),
+        (("default", "order-1", "spring", CALL.name), Scope.KEY),
+        (("default", None, None, None), None),
+    ],
+)
+def test_a_command_is_cancelled_by_its_key_its_campaign_or_its_call(command, scope):
+    cancelled = stands(*(controls.cancel(target, LIFE) for target in (KEY, SPRING, CALL)))
+    assert cancelled.cancels(*command) is scope
+    assert NOTHING.cancels(*command) is None
 
 
-def test_a_cancellation_can_be_ended_before_its_time():
-    note = Note()
-    assert note.change(controls.lift(KEY)) is False
-    note.change(controls.cancel(KEY, 60.0))
-    assert note.change(controls.lift(KEY)) is True
-    assert note.standing.cancels("default", "k1", None, None) is None
+def test_a_pause_cancels_nothing_and_a_cancellation_pauses_nothing():
+    both = stands(controls.pause(SPRING, "x"), controls.cancel(KEY, LIFE))
+    assert both.cancels("default", None, "spring", None) is None
+    assert (both.pauses(Scope.CAMPAIGN), both.pauses(Scope.ACCOUNT)) == ({"spring": "x"}, {})
 
 
-def test_there_is_room_for_so_many_and_what_is_over_makes_room():
-    note = Note()
-    full = {Target(Scope.KEY, str(n), "default"): Cancellation(0.0, 60.0) for n in range(MOST_CANCELLATIONS)}
-    note.text = controls.write(Standing(cancelled=full))
-    assert note.change(controls.cancel(KEY, 60.0), 10.0) == Full(MOST_CANCELLATIONS)
-    assert isinstance(note.change(controls.cancel(Target(Scope.KEY, "7", "default"), 99.0), 10.0), Cancellation)
-    assert isinstance(note.change(controls.cancel(KEY, 60.0), 61.0), Cancellation)
+def test_a_cancellation_ends_and_the_next_change_forgets_it():
+    note = said(controls.cancel(KEY, LIFE))
+    assert controls.read(note).at(START + LIFE - 1).cancelled == {KEY: Cancellation(START, START + LIFE)}
+    assert controls.read(note).at(START + LIFE).cancelled == {}
+    after, _ = controls.pause(SPRING, "")(note, START + LIFE)
+    assert controls.read(after) == Standing(START + LIFE, {}, {SPRING: Pause(START + LIFE, "")})
+
+
+def test_said_again_it_only_lasts_longer():
+    note = said(controls.cancel(KEY, LIFE))
+    assert controls.cancel(KEY, 10.0)(note, START + 5)[1] == Cancellation(START, START + LIFE)
+    assert controls.cancel(KEY, LIFE)(note, START + 5)[1] == Cancellation(START, START + LIFE + 5)
+
+
+def test_what_is_lifted_is_gone_and_what_is_not_there_changes_nothing():
+    note = said(controls.cancel(KEY, LIFE), controls.cancel(SPRING, LIFE))
+    after, done = controls.lift(KEY)(note, START)
+    assert (done, set(controls.read(after).cancelled)) == (True, {SPRING})
+    assert controls.lift(KEY)(after, START) == (None, False)
+    assert controls.lift(SPRING)(note, START + LIFE) == (None, False)
+
+
+def test_there_is_room_for_so_many_and_for_what_stands_already(monkeypatch):
+    monkeypatch.setattr(controls, "MOST_CANCELLATIONS", 2)
+    note = said(controls.cancel(KEY, LIFE), controls.cancel(SPRING, LIFE))
+    assert controls.cancel(CALL, LIFE)(note, START) == (None, Full(2))
+    assert controls.cancel(KEY, LIFE)(note, START)[1] == Cancellation(START, START + LIFE)
+    assert controls.cancel(CALL, LIFE)(note, START + LIFE)[1] == Cancellation(START + LIFE, START + 2 * LIFE)
+    monkeypatch.setattr(controls, "MOST_PAUSES", 1)
+    paused = said(controls.pause(SPRING, ""))
+    assert controls.pause(NORTH, "")(paused, START) == (None, Full(1))
+    assert controls.pause(SPRING, "still")(paused, START)[1] == Pause(START, "still")
+
+
+# What is paused
+
+
+def test_a_pause_keeps_its_beginning_and_gets_the_new_words():
+    note = said(controls.pause(NORTH, "invoice"))
+    after, stands_now = controls.pause(NORTH, "invoice unpaid")(note, START + 60)
+    assert stands_now == Pause(START, "invoice unpaid")
+    assert controls.read(after).pauses(Scope.ACCOUNT) == {"north": "invoice unpaid"}
+    assert controls.resume(NORTH)(after, START)[1] is True
+    assert controls.resume(SPRING)(after, START) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("  two\nlines\x1b ", "two lines"),
+        ("call +15550100123 first", "call ***23 first"),
+        ("x" * 500, "x" * 200),
+        ("\udcff", ""),
+        ("", ""),
+    ],
+)
+def test_the_words_of_a_pause_are_one_short_line_without_phone_numbers(why, words):
+    assert controls.pause(NORTH, why)(None, START)[1].why == words
+
+
+# The note
+
+
+def test_all_that_stands_survives_the_note():
+    one = stands(controls.cancel(KEY, LIFE), controls.cancel(CALL, 5.5), controls.pause(SPRING, "ü"))
+    assert controls.read(controls.write(one)) == one
+    assert controls.read(None) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"x",
+        b"[]",
+        b"{}",
+        orjson.dumps({"version": 2, "written_at": 1, "cancelled": [], "paused": []}),
+        orjson.dumps({"version": 1, "written_at": 1, "cancelled": [["galaxy", "a", "", 1, 2]], "paused": []}),
+        orjson.dumps({"version": 1, "written_at": 1, "cancelled": [["key", "a"]], "paused": []}),
+    ],
+)
+def test_what_can_not_be_read_is_neither_taken_for_nothing_nor_written_over(note):
+    with pytest.raises(UnreadableError):
+        controls.read(note)
+    with pytest.raises(UnreadableError):
+        controls.cancel(KEY, LIFE)(note, START)
 
 
 def test_what_stands_is_written_anew_before_it_could_be_purged():
-    note = Note()
-    note.change(controls.pause(SECOND, ""), 0.0)
-    assert controls.refresh(note.text, REWRITE - 1) == (None, None)
-    note.change(controls.refresh, REWRITE)
-    assert note.standing.written_at == REWRITE
-    note.change(controls.resume(SECOND), REWRITE)
-    assert controls.refresh(note.text, 9 * REWRITE) == (None, None)
+    note = said(controls.pause(NORTH, "x"))
+    assert controls.refresh(note, START + controls.REWRITE - 1) == (None, None)
+    after, _ = controls.refresh(note, START + controls.REWRITE)
+    assert controls.read(after) == Standing(START + controls.REWRITE, {}, {NORTH: Pause(START, "x")})
 
 
-@pytest.mark.parametrize("text", [b"{", b"[]", b'{"version": 2}', orjson.dumps({"version": 1, "cancelled": [["?"]]})])
-def test_what_another_version_wrote_is_not_taken_for_nothing(text):
-    with pytest.raises(UnreadableError):
-        controls.read(text)
+def test_what_is_over_is_written_out_and_an_empty_note_is_left_to_be_purged():
+    note = said(controls.cancel(KEY, 5.0))
+    assert controls.refresh(note, START + 4) == (None, None)
+    after, _ = controls.refresh(note, START + 5)
+    assert controls.read(after) == Standing(START + 5)
+    assert controls.refresh(after, START + 10 * controls.REWRITE) == (None, None)
+    assert controls.refresh(None, START) == (None, None)
 
 
-def test_a_list_masks_numbers_unless_its_reader_is_trusted():
-    note = Note()
-    note.change(controls.cancel(Target(Scope.KEY, "call-+15550100123", "default"), 60.0), 1.0)
-    note.change(controls.pause(SECOND, "why"), 2.0)
-    masked, plain = controls.rows(note.standing), controls.rows(note.standing, masked=False)
-    assert "+15550100123" not in str(masked)
-    assert plain[0]["name"] == "call-+15550100123"
-    assert [(row["control"], row["scope"]) for row in masked] == [("cancelled", "key"), ("paused", "account")]
+def test_a_list_masks_numbers_unless_it_is_told_not_to():
+    one = stands(controls.cancel(Target(Scope.KEY, "to-15550100123", "default"), LIFE), controls.pause(SPRING, "x"))
+    first, second = controls.rows(one)
+    assert (first["control"], first["scope"], first["account"], first["why"]) == ("cancelled", "key", "default", None)
+    assert "5550100" not in first["name"]
+    assert first["until"] == "2027-01-15T08:10:00.000Z"
+    assert (second["control"], second["name"], second["account"], second["until"]) == ("paused", "spring", None, None)
+    assert controls.rows(one, masked=False)[0]["name"] == "to-15550100123"

@@ -1,22 +1,27 @@
-"""``callmq controls``: list what is cancelled and what is paused."""
+"""``callmq controls``: what is cancelled and what is paused."""
 
 import argparse
+import time
 from typing import Final
 
-from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.cli.words import EXIT_OK, perform, print_rows, say
+from callmq_worker.core.controls import rows
 from callmq_worker.opening import opened_ledger
 from callmq_worker.operations import controls
 from callmq_worker.settings import load
 
-HELP: Final = "list what is cancelled and what is paused"
+HELP: Final = "show what operators have cancelled and paused"
+_ENDING: Final = (
+    "Exit codes: 0 done, also where nothing stands, 1 the note can't be read, 2 wrong usage, 3 not reached."
+)
 _COLUMNS: Final = ("control", "scope", "name", "account", "since", "until", "why")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.description = "Lists what operators told all workers, oldest first. Phone numbers in names are masked."
-    parser.add_argument("--unmasked", action="store_true", help="show names as they are: for trusted readers")
+    parser.description = "Shows what 'cancel' and 'pause' have said and what is still in force, oldest first."
+    parser.epilog = _ENDING
+    parser.add_argument("--unmasked", action="store_true", help="with phone numbers in names: for trusted readers")
     parser.add_argument("--json", action="store_true", help="one JSON document a line")
 
 
@@ -27,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _list(args: argparse.Namespace) -> int:
     async with opened_ledger(load(broker_only=True)) as ledger:
-        rows = await controls.standing(ledger, SystemClock(), masked=not args.unmasked)
-    print_rows(rows, _COLUMNS, as_json=args.json)
-    say("controls", f"{len(rows)} stand.")
+        stands = (await controls.standing(ledger)).at(time.time())
+    print_rows(rows(stands, masked=not args.unmasked), _COLUMNS, as_json=args.json)
+    say("controls", f"{len(stands.cancelled)} cancelled, {len(stands.paused)} paused.")
     return EXIT_OK

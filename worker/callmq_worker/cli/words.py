@@ -34,6 +34,7 @@ EXIT_OK: Final = 0
 EXIT_NO: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_AWAY: Final = 3
+_MAX_AGE: Final = 8  # characters: more would be no age, and no float
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -106,7 +107,7 @@ def whole(text: str) -> int:
 def age(text: str) -> float:
     """Read ``7d``, ``12h``, ``30m`` or ``45s`` as seconds."""
     unit = _UNITS.get(text[-1:], 0)
-    if not unit or not text[:-1].isascii() or not text[:-1].isdigit():
+    if not unit or not text[:-1].isascii() or not text[:-1].isdigit() or len(text) > _MAX_AGE:
         raise argparse.ArgumentTypeError("must be a whole number with s, m, h or d, such as 7d")
     return float(int(text[:-1]) * unit)
 

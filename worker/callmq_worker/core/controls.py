@@ -165,7 +165,8 @@ def lift(target: Target) -> Change[bool]:
 
 def pause(target: Target, why: str) -> Change[Pause | Full]:
     """Pause until it is resumed; one that stands keeps its beginning and gets the new words."""
-    words = mask_text(" ".join(why.split()))[:MAX_WHY]
+    printable = "".join(each if each.isprintable() else " " for each in why)
+    words = mask_text(" ".join(printable.split()))[:MAX_WHY]
 
     def decide(standing: Standing, now: float) -> tuple[Standing | None, Pause | Full]:
         before = standing.paused.get(target)

@@ -113,6 +113,25 @@ def postponed(
     return _waiting(message, names.retry(tier.name), message.properties.routing_key, not_before, past, secret=secret)
 
 
+def back(names: Names, body: bytes, properties: Properties) -> Publication:
+    """Return a waiting copy as it is, seal and all, on its way back into its lane before its time."""
+    kind, correlation_id, app_id, reply_to = (
+        value if isinstance(value, str) else None
+        for value in (properties.content_type, properties.correlation_id, properties.app_id, properties.reply_to)
+    )
+    return Publication(
+        names.commands,
+        properties.routing_key,
+        body,
+        {name: value for name, value in properties.headers.items() if not name.startswith("x-")},
+        content_type=kind,
+        correlation_id=correlation_id,
+        app_id=app_id,
+        reply_to=reply_to,
+        timestamp=properties.timestamp,
+    )
+
+
 def sorted_into(queue: str, message: Message, past: Past, *, secret: bytes) -> Publication:
     """Return the copy of a dial that waits for its turn in a queue of its account, sealed as those in the tiers are."""
     return _waiting(message, "", queue, message.envelope.not_before, past, secret=secret)
