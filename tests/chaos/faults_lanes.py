@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import signal
 import time
 from urllib.parse import quote
@@ -19,22 +20,31 @@ from chaos.stage import Stage
 
 PATIENCE_MS, HELD_SECONDS = 1000, 2.5
 FAILS_OVER_WITHIN = 30.0
+# From which port a channel's client speaks; none where it ended meanwhile.
+PORT = """
+Port = fun(Channel) ->
+    try
+        [{connection, Connection}] = rabbit_channel:info(Channel, [connection]),
+        [{peer_port, Number}] = rabbit_networking:connection_info(Connection, [peer_port]),
+        Number
+    catch _:_ -> none end
+end,
+"""
 # An acknowledgement of what was never delivered, as if the client had sent it: the broker closes the channel.
 CLOSE = """
-lists:sum([begin rabbit_channel:do(C, {{'basic.ack', 999999999, false}}), 1 end
-    || C <- rabbit_channel:list_local(),
-       {{connection, Connection}} <- rabbit_channel:info(C, [connection]),
-       {{peer_port, Port}} <- rabbit_networking:connection_info(Connection, [peer_port]),
-       lists:member(Port, {ports}), {which}]).
+Consumes = fun(Channel) -> try rabbit_channel:info(Channel, [consumer_count]) =/= [{consumer_count, 0}]
+    catch _:_ -> none end end,
+Found = [C || C <- rabbit_channel:list_local(), lists:member(Port(C), PORTS), lists:member(Consumes(C), WHICH)],
+[rabbit_channel:do(C, {'basic.ack', 999999999, false}) || C <- Found],
+length(Found).
 """
-CONSUMING = "element(2, hd(rabbit_channel:info(C, [consumer_count]))) > 0"
-CHANNELS = {"lanes": CONSUMING, "publishing": f"not ({CONSUMING})", "all": "true"}
-# The port of the connection whose consumer of a queue is the active one.
+CHANNELS = {"lanes": "[true]", "publishing": "[false]", "all": "[true, false]"}
+# Who is the active one among the consumers of a queue.
 HOLDER = """
-{{ok, Queue}} = rabbit_amqqueue:lookup({{resource, <<"{vhost}">>, queue, <<"{queue}">>}}),
-[Port || Consumer <- rabbit_amqqueue:consumers(Queue), element(5, Consumer),
-    {{connection, Connection}} <- rabbit_channel:info(element(1, Consumer), [connection]),
-    {{peer_port, Port}} <- rabbit_networking:connection_info(Connection, [peer_port])].
+case rabbit_amqqueue:lookup({resource, <<"VHOST">>, queue, <<"QUEUE">>}) of
+    {ok, Queue} -> [Port(element(1, C)) || C <- rabbit_amqqueue:consumers(Queue), element(5, C)];
+    _ -> []
+end.
 """
 
 
@@ -42,7 +52,9 @@ HOLDER = """
 async def close_channels(stage: Stage, chance: random.Random) -> str:
     """The broker closes a worker's channels, and its connections live."""
     worker, which = chance.choice(stage.workers), chance.choice(sorted(CHANNELS))
-    count = await stage.evaluate(CLOSE.format(ports=sorted(worker.proxy.ports), which=CHANNELS[which]))
+    count = await stage.evaluate(
+        PORT + CLOSE.replace("PORTS", str(sorted(worker.proxy.ports))).replace("WHICH", CHANNELS[which])
+    )
     return f"worker {worker.number}, {which}: {count.strip()} channels"
 
 
@@ -96,10 +108,15 @@ async def lose_binding(stage: Stage, chance: random.Random) -> str:
 
 
 async def holder(stage: Stage) -> Worker | None:
-    """Return the worker whom the broker gives the commands of live calls at present."""
-    told = await stage.evaluate(HOLDER.format(vhost=vhost_of(stage.url), queue=NAMES.control))
-    ports = {int(port) for port in told.strip().strip("[]").split(",") if port}
-    return next((worker for worker in stage.workers if worker.proxy.ports & ports), None)
+    """Return the worker whom the broker gives the commands of live calls, as soon as there is one."""
+    for _ in range(10):
+        asked = HOLDER.replace("VHOST", vhost_of(stage.url)).replace("QUEUE", NAMES.control)
+        ports = {int(port) for port in re.findall(r"\d+", await stage.evaluate(PORT + asked))}
+        for worker in stage.workers:
+            if worker.proxy.ports & ports:
+                return worker
+        await asyncio.sleep(0.5)
+    return None
 
 
 async def _fail_over(stage: Stage, number: signal.Signals) -> str:

@@ -11,6 +11,7 @@ from chaos.crew import Weight
 
 WARM_UP = 0.3  # of a life: imports, pools, the first backlog
 MOST = 30.0  # kB per 1000 commands; the least that can be kept of a command, a key, is more
+NOISE = 1000.0  # kB: what heap, page cache and pools take while they settle, however few the commands
 LEAST_COMMANDS = 2000
 LEAST_SAMPLES = 30
 PAIRS = 500  # samples at most, thinned evenly: every pair of them is looked at
@@ -38,7 +39,8 @@ class Growth:
     @property
     def leaks(self) -> bool:
         """Whether it grew to the end: what only settles grows less and less."""
-        return self.told and min(self.whole, self.later) > MOST
+        grows = min(self.whole, self.later)
+        return self.told and grows > MOST and grows * self.commands / 1000 > NOISE
 
     def __str__(self) -> str:
         slopes = f"{self.whole:+.1f} kB per 1000 commands, in the later half {self.later:+.1f}"

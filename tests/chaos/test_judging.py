@@ -79,7 +79,8 @@ def test_what_grows_to_the_end_leaks_and_what_settles_does_not():
     (grows,) = growths(life(*(50 + at / 100 for at in range(200))))
     (settles,) = growths(life(*(50 + min(at, 100) / 100 for at in range(200))))
     (brief,) = growths(life(*(50 + at / 100 for at in range(20))))
-    assert [each.leaks for each in (grows, settles, brief)] == [True, False, False]
+    (noise,) = growths(life(*(50 + at / 300 for at in range(200)), each=20))
+    assert [each.leaks for each in (grows, settles, brief, noise)] == [True, False, False, False]
     assert grows.whole == pytest.approx(100)
     assert not brief.told
 
