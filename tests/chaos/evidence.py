@@ -77,11 +77,12 @@ def script_of(name: str | None) -> int:
 
 
 async def tap(url: str) -> None:
-    """Have every copy that waits in a tier seen: which of them did tells where a call's order ends."""
+    """Have every copy seen that waits in a tier, or that no lane's queue takes: there a call's order ends."""
     async with await connect(url) as connection, connection.channel() as channel:
         queue = await channel.declare_queue(TAP, durable=True, arguments={"x-queue-type": "quorum"})
         for tier in parse_tiers(TIERS):
             await queue.bind(NAMES.retry(tier.name))
+        await queue.bind(NAMES.unrouted)
 
 
 async def gather(stage: Stage) -> Evidence:

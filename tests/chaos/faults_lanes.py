@@ -140,7 +140,9 @@ async def _fail_over(stage: Stage, number: signal.Signals) -> str:
         await asyncio.sleep(0.02)
     await stage.crew.retire(worker)
     stage.crew.start(worker)
-    return f"worker {worker.number}, no other within {FAILS_OVER_WITHIN:.0f} s"
+    late = stage.producer.publishes
+    stage.failover += [(number.name, FAILS_OVER_WITHIN)] if late else []
+    return f"worker {worker.number}, {'no other in time' if late else 'the commands were over'}"
 
 
 @kind("worker", weight=2, blow=True, sweeps=True)
