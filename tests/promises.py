@@ -83,8 +83,9 @@ class Journal:
     """All that was seen of one world, in order; to be judged when nothing moves any more.
 
     ``left``: messages in lanes and tiers. ``ledger``: the outcome that it has of each key. ``reopened``: how often a
-    person let a key be dispatched again. ``parted``: keys of which a copy waited in a tier, or which no lane's
-    queue was there to take: a call's order ends there. ``healthy``: nothing was disturbed. ``max_attempts``: what the workers were set to.
+    person let a key be dispatched again. ``parted``: keys of which a copy waited in a tier, or that came while their
+    lane's queue was gone: a call's order ends there. ``healthy``: nothing was disturbed. ``max_attempts``: what the
+    workers were set to.
     """
 
     sent: Sequence[Sent]
