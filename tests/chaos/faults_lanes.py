@@ -52,6 +52,8 @@ end.
 async def close_channels(stage: Stage, chance: random.Random) -> str:
     """The broker closes a worker's channels, and its connections live."""
     worker, which = chance.choice(stage.workers), chance.choice(sorted(CHANNELS))
+    with contextlib.suppress(AssertionError):  # it ends by an earlier fault
+        await worker.ready()
     count = await stage.evaluate(
         PORT + CLOSE.replace("PORTS", str(sorted(worker.proxy.ports))).replace("WHICH", CHANNELS[which])
     )
