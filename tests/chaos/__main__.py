@@ -21,7 +21,9 @@ def main() -> int:
     """Return 0 where every promise was kept, 1 where one was broken; what was seen is then kept in a named folder."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--commands", type=int, default=2000, help="how many are published, the healthy ones included")
+    parser.add_argument(
+        "--commands", type=int, default=2000, help="how many are published at least, the healthy ones included"
+    )
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--healthy", type=int, default=500, help="how many of the commands before the first fault")
     parser.add_argument("--workers", type=int, default=3)

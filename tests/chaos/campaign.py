@@ -7,6 +7,7 @@ import itertools
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,7 +42,7 @@ QUIET_WITHIN = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for."""
+    """What is asked for. ``commands``: the least; as long as faults go on, more are published."""
 
     seed: int = 1
     commands: int = 2000
@@ -120,8 +121,11 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
     here.crew.more = DISTURBED
     await here.crew.begin()
     first = len(here.producer.phase_of)
-    told = itertools.dropwhile(lambda script: script.number < first, scripts(order.seed, order.commands))
-    producer = here.producer
+    producer, over = here.producer, asyncio.Event()
+    told = itertools.takewhile(
+        lambda _: producer.published < order.commands or not over.is_set(),
+        itertools.islice(scripts(order.seed, sys.maxsize), first, None),
+    )
     share = (order.commands - producer.published) / max(1, order.faults)
     producer.allowed = producer.published + 2 * share
     publishing = asyncio.create_task(producer.publish(told, "disturbed"))
@@ -147,6 +151,7 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
         say(_line(number, struck, result.resumed[-1]))
     if time.monotonic() > until:
         publishing.cancel()
+    over.set()
     producer.allowed = float("inf")
     await asyncio.gather(publishing, return_exceptions=time.monotonic() > until)
 

@@ -36,7 +36,6 @@ class Producer:
         self.results: dict[str, int] = {}
         self.under_way = 0
         self.most = OUTSTANDING
-        self.publishes = False
         self.held = asyncio.Event()
         self.held.set()
         self._stranger: Any = None
@@ -56,7 +55,6 @@ class Producer:
 
     async def publish(self, scripts: Iterator[Script], phase: str) -> None:
         """Publish all scripts."""
-        self.publishes = True
         async with Client(self.url, app_id="chaos", publish_timeout=8.0) as client, asyncio.TaskGroup() as tasks:
             window = asyncio.Semaphore(WINDOW)
             for script in self._with_extra(scripts):
@@ -69,7 +67,6 @@ class Producer:
                 task = tasks.create_task(self._play(client, script))
                 task.add_done_callback(lambda _: window.release())
             await asyncio.sleep(0)
-        self.publishes = False
         await self._leave()
 
     def _with_extra(self, scripts: Iterator[Script]) -> Iterator[Script]:

@@ -7,15 +7,15 @@ from chaos.kinds import KINDS, schedule
 from chaos.table import table
 
 BRIEF = (
-    "kill", "kill_holding", "kill_holder", "terminate_holder", "kill_after_the_mark", "kill_after_the_record",
-    "kill_before_the_ack", "close_channels", "acknowledgement_timeout", "sleep", "terminate", "reset_after_reading",
+    "kill_holding", "kill_holder", "terminate_holder", "kill_after_the_mark", "kill_after_the_record",
+    "close_channels", "acknowledgement_timeout", "sleep", "terminate", "reset_after_reading",
     "full_replies", "lock_ledger",
 )  # fmt: skip
 
 
 @pytest.mark.timeout(300)  # on a machine that others use as well
 async def test_a_short_campaign_keeps_every_promise(private_node, amqp_url):
-    order = Order(seed=7, commands=2000, faults=len(BRIEF), healthy=150, only=BRIEF)
+    order = Order(seed=7, commands=1200, faults=len(BRIEF), healthy=150, only=BRIEF)
     result = await run(order, private_node, amqp_url)
     assert not result.breaches, "\n".join([f"kept in {result.folder}", table(result), *result.breaches])
     assert len(result.struck) == order.faults
@@ -23,8 +23,7 @@ async def test_a_short_campaign_keeps_every_promise(private_node, amqp_url):
     assert result.doubts.get("healthy", 0) == 0
     assert result.outcomes["succeeded"] > order.commands / 2
     assert {by for by, _ in result.failover} == {"SIGKILL", "SIGTERM"}
-    at_points = [struck.detail for struck in result.struck if "at passage" in struck.detail]
-    assert any("never came" not in detail for detail in at_points)
+    assert all("never came" not in struck.detail for struck in result.struck)
 
 
 @pytest.mark.parametrize("seed", range(5))
