@@ -122,7 +122,7 @@ async def sent(dial: Dial, many: AsyncIterator[Message]) -> None:
     async with Client("amqp://localhost/", app_id="billing") as client:
         assert_type(client, Client)
         assert_type(Client.new_key(), str)
-        result = await client.send(dial, key="order-17", campaign="spring")
+        result = await client.send(dial, key="order-17", campaign="spring", priority="bulk")
         assert_type(result, PublishResult)
         assert_type(result.ok, bool)
         if isinstance(result, Unknown):

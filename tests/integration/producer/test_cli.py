@@ -37,11 +37,12 @@ async def run(url: str | None, *words: str, stdin: bytes = b"", **settings: str)
 
 async def test_send_says_what_became_of_it(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
     body = json.dumps(dial, indent=1)
-    code, out, err = await run(amqp_url, "send", body, "--key", "order-1", "--account", "sales", "--app-id", "billing")
+    words = ("--account", "sales", "--priority", "high", "--app-id", "billing")
+    code, out, err = await run(amqp_url, "send", body, "--key", "order-1", *words)
     assert (code, out, err) == (0, "confirmed order-1\n", "")
     message = await commands.get()
     assert message.body.decode() == body
-    assert (message.headers["account"], message.app_id) == ("sales", "billing")
+    assert (message.headers["account"], message.headers["priority"], message.app_id) == ("sales", "high", "billing")
 
 
 async def test_send_reads_a_file_and_the_url_from_a_file(
@@ -61,7 +62,7 @@ async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: Abstract
     lines = [
         json.dumps(dial),
         "",
-        json.dumps({"key": "order-2", "campaign": "spring", "body": dial}),
+        json.dumps({"key": "order-2", "campaign": "spring", "priority": "bulk", "body": dial}),
         json.dumps({"command": "dial", "params": {}}),
         "not json",
         json.dumps({"key": 7, "correlation_id": 8, "body": dial}),
@@ -75,7 +76,7 @@ async def test_send_takes_lines_and_tells_each(amqp_url: str, commands: Abstract
     assert results[2]["problem"]["code"] == "invalid_params"
     assert len(err.splitlines()) == 3
     received = [await commands.get(no_ack=True) for _ in range(3)]
-    assert received[1].headers["campaign"] == "spring"
+    assert (received[1].headers["campaign"], received[1].headers["priority"]) == ("spring", "bulk")
     assert received[2].routing_key == "calling.end"
 
 
@@ -96,8 +97,9 @@ async def test_call_prints_the_reply(
 
 
 async def test_call_without_a_reply_is_3(amqp_url: str, commands: AbstractQueue, dial: dict[str, Any]) -> None:
-    code, out, err = await run(amqp_url, "call", json.dumps(dial), "--timeout", "1")
+    code, out, err = await run(amqp_url, "call", json.dumps(dial), "--timeout", "1", "--priority", "high")
     assert (code, out) == (3, "")
+    assert (await commands.get()).headers["priority"] == "high"
     assert "may have been done" in err
     assert "the key is " in err
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callmq_contracts.envelope import (
     UNREADABLE,
     Envelope,
+    Priority,
     Properties,
     broker_expired,
     parse_moment,
@@ -43,6 +44,7 @@ def test_everything_is_read():
         "account": "second",
         "campaign": "spring sale",
         "call-id": CALL_ID.upper(),
+        "priority": "bulk",
         "traceparent": "00-a-b-01",
         "tracestate": "a=b",
         "baggage": "c=d",
@@ -55,8 +57,9 @@ def test_everything_is_read():
     assert read_envelope(given) == (
         Envelope(
             routing_key="dial", key="order-17", message_id="m", correlation_id="c", reply_to="r", app_id="a",
-            user_id="u", account="second", campaign="spring sale", call_id=CALL_ID, published_at=5.0,
-            expires_at=SECONDS, time_to_live=60.0, first_received_at=1.0, not_before=2.0, attempts=3, doubt=True,
+            user_id="u", account="second", campaign="spring sale", call_id=CALL_ID, priority=Priority.BULK,
+            published_at=5.0, expires_at=SECONDS, time_to_live=60.0, first_received_at=1.0, not_before=2.0,
+            attempts=3, doubt=True,
             trace={"traceparent": "00-a-b-01", "tracestate": "a=b", "baggage": "c=d"},
         ),
         None,
@@ -116,6 +119,26 @@ def test_what_can_be_no_campaign_is_a_fault(campaign):
 @pytest.mark.parametrize("call_id", ["", CALL_ID[:-1], CALL_ID + "0", CALL_ID + "\n", CALL_ID.replace("-", ""), 5])
 def test_what_can_be_no_call_id_is_a_fault(call_id):
     assert [path for path, _ in faults(headers(call_id=call_id))] == ["call-id"]
+
+
+@pytest.mark.parametrize(
+    ("word", "priority"),
+    [("high", Priority.HIGH), ("normal", Priority.NORMAL), ("bulk", Priority.BULK), (None, Priority.NORMAL)],
+)
+def test_a_priority_is_one_of_three_words_and_normal_where_it_is_absent(word, priority):
+    envelope, problem = read_envelope(headers(priority=word))
+    assert problem is None
+    assert envelope.priority is priority
+
+
+@pytest.mark.parametrize("word", ["", "canary", "HIGH", " high", "bulk\n", "high|bulk", 9, True, b"high", ["high"], {}])
+def test_what_is_no_priority_is_a_fault_that_names_the_words(word):
+    problem = read_envelope(headers(priority=word))[1]
+    assert problem.code is ProblemCode.INVALID_HEADER
+    (error,) = problem.errors
+    assert error.path == "priority"
+    assert all(each in error.message for each in Priority)
+    assert "canary" not in str(problem.as_dict())
 
 
 @pytest.mark.parametrize("reply_to", ["", "a\x00b", 5])

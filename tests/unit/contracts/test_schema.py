@@ -171,6 +171,8 @@ HEADERS = [
     ({"call-id": CALL}, True),
     ({"call-id": CALL.upper()}, True),
     ({"call-id": CALL[:-1]}, False),
+    *(({"priority": word}, True) for word in ("high", "normal", "bulk")),
+    *(({"priority": word}, False) for word in ("", "High", "bulk ", 1, True)),
     ({"CC": ["dial"]}, False),
     ({"BCC": ["dial"]}, False),
     ({"anything-else": {"a": [1]}}, True),
@@ -236,7 +238,9 @@ def test_the_version_is_that_of_the_replies():
 
 
 @pytest.mark.parametrize("outcome", OutcomeName)
-@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "k", "expires-at": 5, "account": True, "campaign": "c"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"idempotency-key": "k", "expires-at": 5, "account": True, "priority": "bulk"}]
+)
 def test_copies_that_are_kept_have_these_headers(outcome, headers):
     properties = Properties("dial", headers=headers, correlation_id="c", timestamp=1.0)
     message = Message(b"x" * 300_000, properties, read_envelope(properties)[0], 2.0)

@@ -174,8 +174,8 @@ values = st.recursive(
     max_leaves=5,
 )
 NAMES = [
-    "idempotency-key", "expires-at", "account", "campaign", "call-id", "traceparent", "CC", "x-death", "callmq-doubt",
-    "callmq-not-before", "callmq-attempts", "callmq-received-at",
+    "idempotency-key", "expires-at", "account", "campaign", "call-id", "priority", "traceparent", "CC", "x-death",
+    "callmq-doubt", "callmq-not-before", "callmq-attempts", "callmq-received-at",
 ]  # fmt: skip
 anything = st.builds(
     Properties,

@@ -29,6 +29,7 @@ HEADERS = {
     "account": "second",
     "campaign": "spring",
     "call-id": "5a1c0f7e-2b64-4d0a-9c33-0b7d1e8f4a21",
+    "priority": "bulk",
     "traceparent": "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01",
     "tracestate": "a=b",
     "baggage": "c=d",

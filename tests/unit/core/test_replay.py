@@ -108,6 +108,7 @@ def test_a_replay_is_the_command_as_it_was_but_now():
     copy = dead(
         account="a",
         campaign="c",
+        priority="bulk",
         traceparent="00-1",
         **{"call-id": "x", "expires-at": int((NOW - 1) * 1000), "x-death": "y", "x-other": 1},
     )
@@ -117,6 +118,7 @@ def test_a_replay_is_the_command_as_it_was_but_now():
         "idempotency-key": "k2",
         "account": "a",
         "campaign": "c",
+        "priority": "bulk",
         "traceparent": "00-1",
         "call-id": "x",
     }

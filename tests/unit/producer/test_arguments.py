@@ -45,6 +45,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
         *((verb, "--timeout", time) for verb in ("call", "replies") for time in ("nan", "-1", "inf", "0", "x")),
         *(("send", "{}", "--expires-at", time) for time in ("junk", "", "9" * 5000, "2026-11-22T10:00:00", "-5")),
         *((verb, "{}", "--campaign", "a\nb") for verb in ("send", "call")),
+        *((verb, "{}", "--priority", word) for verb in ("send", "call") for word in ("", "urgent", SURROGATE)),
         ("send", "--window", "0"),
         ("send", "--window", "9" * 5000),
         ("replies", "--count", "0"),
@@ -145,8 +146,15 @@ def test_the_spelling_of_the_wire_is_understood(args: argparse.Namespace) -> Non
     found = message_of_line(args, json.dumps({**wire, "account": "sales", "body": BODY}).encode())
     assert isinstance(found, Message)
     assert (found.key, found.expires_at, found.reply_to, found.correlation_id) == ("k", 1_795_341_600_123, "q", "c")
-    assert (found.account, found.campaign) == ("sales", "spring")
+    assert (found.account, found.campaign, found.priority) == ("sales", "spring", None)
     assert json.loads(found.body) == BODY  # type: ignore[arg-type]
+
+
+def test_the_priority_of_a_line_goes_before_that_of_all(args: argparse.Namespace) -> None:
+    args.priority = "bulk"
+    plain_one, own = (message_of_line(args, json.dumps(line).encode()) for line in ({"body": BODY}, BODY))
+    urgent = message_of_line(args, json.dumps({"priority": "high", "body": BODY}).encode())
+    assert [m.priority for m in (plain_one, own, urgent) if isinstance(m, Message)] == ["bulk", "bulk", "high"]
 
 
 @pytest.mark.parametrize("line", [b'{"command":"dial","body":{}}', b'{"params":{}}', b"nonsense", b"[1]"])

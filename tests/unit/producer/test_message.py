@@ -10,6 +10,7 @@ import pytest
 
 from callmq import Client, InvalidCommandError, Message, ProblemCode
 from callmq.message import prepare
+from callmq_contracts.envelope import Priority
 
 CALL = "0e9c80d7-a149-4917-892d-420043709f45"
 DIAL = {"command": "dial", "params": {"from": "+15550100", "to": "+15550101", "url": "https://example.com/a"}}
@@ -89,6 +90,7 @@ def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any) -
         {"expires_at": 1.5},
         {"account": "a canary account"},
         {"campaign": ""},
+        *({"priority": word} for word in ("", "canary", 7, "bulk\ud800")),
         {"reply_to": ""},
         {"correlation_id": ""},
         {"correlation_id": 7},
@@ -101,6 +103,12 @@ def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any) -
 )
 def test_what_the_worker_would_refuse_is_refused_here(options: dict[str, Any]) -> None:
     assert problem(DIAL, **options) is ProblemCode.INVALID_HEADER
+
+
+@pytest.mark.parametrize("word", Priority)
+def test_a_priority_is_said_by_its_name_or_its_word(word: Priority) -> None:
+    assert prepare(Message(DIAL, "k", priority=word), None).headers["priority"] == word
+    assert prepare(Message(DIAL, "k", priority=word.value), None).headers["priority"] == word
 
 
 def test_the_call_id_of_the_header_is_that_of_the_body() -> None:
@@ -154,7 +162,7 @@ def test_what_utf_8_lacks_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        *({name: "k"} for name in ("idempotency-key", "expires-at", "account", "campaign", "call-id")),
+        *({name: "k"} for name in ("idempotency-key", "expires-at", "account", "campaign", "call-id", "priority")),
         {"Account": "k"},
         {"callmq-doubt": True},
         {"x": "\ud800"},
