@@ -5,6 +5,7 @@ from callmq_contracts.catalog import CATALOG, CATALOG_DATE, Entry
 from callmq_contracts.codec import MAX_BODY_BYTES, decode
 from callmq_contracts.command import Command, Order, Rejected, Safety
 from callmq_contracts.commands import *  # noqa: F403  # its __all__ is the vocabulary: 42 commands and their parts
+from callmq_contracts.envelope import Priority
 from callmq_contracts.examples import EXAMPLE_CALL_ID, EXAMPLES
 from callmq_contracts.leniency import ALL_LENIENCIES
 from callmq_contracts.names import Names
@@ -27,6 +28,7 @@ __all__ = [
     "Names",
     "Order",
     "OutcomeName",
+    "Priority",
     "Problem",
     "ProblemCode",
     "Rejected",

@@ -186,7 +186,7 @@ class Engine:
         verdict = judge(answer, accepted.command.safety, doubt=made.doubt)
         self._mind_account(accepted.envelope.account, verdict)
         if made.used == 1:
-            self.tools.gates.earn()
+            self.tools.gates.earn(accepted.envelope.account, live=accepted.command.name != DIAL)
         if isinstance(verdict, Again):
             if verdict.pressed:
                 await self.tools.gates.press(accepted.envelope.account, verdict.retry_after)
@@ -200,7 +200,7 @@ class Engine:
             left=made.accepted.expires_at - self.tools.clock.now(),
             chance=self.tools.clock.chance(),
             retry_after=again.retry_after,
-            budget=self.tools.gates.spend(),
+            budget=self.tools.gates.spend(made.accepted.envelope.account, live=made.accepted.command.name != DIAL),
             tiers=self.policy.tiers,
             exact=situated.hold,
         )

@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from callmq_worker.core.pacing import RECOVERY, STEP
 from callmq_worker.core.retry import Budget
 from callmq_worker.pacing import Pacing
 from callmq_worker.ports import Clock, LedgerAwayError
+
+FULL: Final = Budget()
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class Gates:
     _pauses: dict[str, int] = field(default_factory=dict)
     _next_probe: dict[str, float] = field(default_factory=dict)
     _pressed_at: dict[str, float] = field(default_factory=dict)
-    _budget: Budget = field(default_factory=Budget)
+    _budgets: dict[tuple[str, bool], Budget] = field(default_factory=dict)
 
     def pause(self, account: str, reason: str) -> bool:
         """Stop an account until a probe succeeds. True: it was not stopped before."""
@@ -96,13 +99,13 @@ class Gates:
         """Say whether the endpoint asked this worker for less a short while ago."""
         return self.clock.monotonic() - self._pressed_at.get(account, -math.inf) < RECOVERY
 
-    def earn(self) -> None:
-        """Count a first attempt."""
-        self._budget = self._budget.earn()
+    def earn(self, account: str, *, live: bool) -> None:
+        """Count a first attempt. ``live``: of a command on a live call, whose retries have a budget of their own."""
+        self._budgets[account, live] = self._budgets.get((account, live), FULL).earn()
 
-    def spend(self) -> bool:
+    def spend(self, account: str, *, live: bool) -> bool:
         """Take one retry out of the budget. False: it is empty."""
-        left = self._budget.spend()
+        left = self._budgets.get((account, live), FULL).spend()
         if left is not None:
-            self._budget = left
+            self._budgets[account, live] = left
         return left is not None

@@ -27,7 +27,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", help="idempotency key: the same one never acts twice (default: a new one, printed)")
     parser.add_argument("--account", type=account, help="the configured account that sends it")
     parser.add_argument("--campaign", type=short, help="a name that groups commands")
-    parser.add_argument("--priority", choices=[p.value for p in Priority], help="which dials go first")
+    parser.add_argument("--priority", type=priority, metavar="P", help="which dials go first: high, normal or bulk")
     parser.add_argument("--expires-at", type=time, metavar="TIME", help="RFC 3339, or milliseconds since the epoch")
     parser.add_argument("--reply-to", type=short, metavar="QUEUE", help="a queue that gets the reply too")
     parser.add_argument(
@@ -35,6 +35,13 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-validate", action="store_true", help="publish the body without checking it first")
     parser.add_argument("--json", action="store_true", help="print JSON, one document a line")
+
+
+def priority(text: str) -> str:
+    """Read a priority."""
+    if text not in {p.value for p in Priority}:
+        raise argparse.ArgumentTypeError(f"must be {', '.join(p.value for p in Priority)}")
+    return text
 
 
 def read_body(args: argparse.Namespace, *, or_stdin: bool) -> bytes | None:

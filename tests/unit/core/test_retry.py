@@ -140,7 +140,7 @@ def test_in_its_lane_a_command_needs_no_tier():
 def test_in_its_lane_an_empty_budget_does_not_break_the_order():
     # Beyond a minute it would leave its lane, and its followers would overtake it.
     due = next_delay(replace(FIRST, exact=True, budget=False, left=4 * HOUR))
-    assert due == Due(30)
+    assert due == Due(5)
 
 
 # What holds for all

@@ -7,7 +7,7 @@ from typing import Final
 
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 3600.0
-LANE_PAUSE: Final = 30.0  # without budget, in its lane: longer, and it would have to leave it
+LANE_PAUSE: Final = 5.0  # without budget, in its lane: longer, and all that it holds up would wait as long
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _TIER: Final = re.compile(r"^([1-9][0-9]{0,5})([smh])\Z")
 
