@@ -111,6 +111,7 @@ class AccountLanes(Lanes):
                 await changes.until(enough, FETCH_PAUSE)
             except LedgerAwayError as error:
                 self.flight.miss_ledger(error)
+                await changes.until(enough, FETCH_PAUSE)
             except Exception:
                 LOG.exception("dials not fetched", extra={"fields": {"account": self.account}})
                 await changes.until(enough, FETCH_PAUSE)
