@@ -59,7 +59,7 @@ def totals(cases: Sequence[Case], evidence: Evidence) -> dict[str, Any]:
         "cases": len(cases),
         "published": len(evidence.sent),
         "answered": len(first),
-        "outcomes": dict(Counter(first.values()).most_common()),
+        "outcomes": dict(sorted(Counter(first.values()).items(), key=lambda each: (-each[1], each[0]))),
         "dead": len(evidence.dead),
         "parked": len(evidence.parked),
         "received": len(evidence.requests or ()),

@@ -56,12 +56,12 @@ class Puller:
         self._empty: set[int] = set()
         self._more: set[int] = set()
         self._look_at = 0.0
+        self._stirred = False
         dials.attend(account, self._stir)
 
     def _stir(self) -> None:
-        if self._empty or not self._dials.berths(self._account):
-            self._empty.clear()
-            self._look_at = 0.0
+        if not self._stirred:
+            self._stirred = True
             self._changes.tell()
 
     async def keep(self, fetcher: Fetcher, enough: Enough) -> None:
@@ -88,6 +88,9 @@ class Puller:
 
     async def _look(self) -> None:
         now = self._clock.monotonic()
+        if self._stirred:
+            self._stirred = False
+            self._empty.clear()
         if now >= self._look_at:
             self._dials.seen_empty(self._account, frozenset(self._empty))
             await self._dials.refresh(self._account)
@@ -131,8 +134,7 @@ class Puller:
         """Wait until something can go, something was put in, or it is time to look."""
         now = self._clock.monotonic()
         times = [self._look_at, *(t for t in (*self._blocked.values(), *self._held.values()) if t > now)]
-        look_at = self._look_at
-        await self._changes.until(lambda: enough() or self._look_at != look_at, max(0.0, min(times) - now))
+        await self._changes.until(lambda: enough() or self._stirred, max(0.0, min(times) - now))
 
     async def _step(self, fetcher: Fetcher, number: int, enough: Enough) -> None:
         """Fetch the next dial of a queue and let it go at its slot.
