@@ -12,10 +12,10 @@ import aio_pika
 from aio_pika.exceptions import AMQPException
 
 from callmq.errors import CallmqError
-from callmq_contracts.names import Names
+from callmq_contracts.names import DEFAULT_ACCOUNT, Names
 from callmq_demo.evidence import Copy
 from callmq_demo.keeper import NotReadyError
-from callmq_worker.core.layout import layout
+from callmq_worker.core.layout import dial_lanes, layout
 from callmq_worker.core.retry import parse_tiers
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 TIERS = "1s,5s,30s"
+_MOST_DIAL_LANES = 16  # as a worker has it by default
 _SECONDS = 15.0
 _PAUSE = 0.1
 _FAULTS = (AMQPException, OSError, TimeoutError)
@@ -99,7 +100,8 @@ class Queues:
 
     async def delete(self) -> None:
         """Delete every queue and exchange of the prefix; absent is fine."""
-        for queue in self._layout.queues:
+        waiting = dial_lanes(self._names, DEFAULT_ACCOUNT, _MOST_DIAL_LANES)
+        for queue in (*self._layout.queues, *waiting.queues):
             await self._quietly(methodcaller("queue_delete", queue.name))
         for exchange in self._layout.exchanges:
             await self._quietly(methodcaller("exchange_delete", exchange.name))
