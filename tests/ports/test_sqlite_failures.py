@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,17 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         missing("the right to mount a tmpfs")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def immutable(*files: Path) -> Iterator[None]:
+    """Let nobody write the files, not even who has them open: so it is when the kernel turns a disk read-only."""
+    if not shutil.which("chattr") or subprocess.run(["chattr", "+i", *files], check=False).returncode:
+        missing("the right to make a file immutable")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *files], check=True)
 
 
 # Failures while in use, and the way back
@@ -191,6 +202,19 @@ async def test_a_read_only_disk(connect: Callable[..., SqliteLedger], disk: Path
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     assert await ledger.transact(*closed(2)) == 2
     assert await fresh.transact(*closed(2)) == 2
+
+
+async def test_a_disk_that_turns_read_only_in_use_is_read_meanwhile_and_written_as_soon_as_it_can_be(
+    connect: Callable[..., SqliteLedger], path: Path
+):
+    ledger, neighbour = connect(), connect()
+    await ledger.transact(*closed(1))
+    await neighbour.transact(*closed(2))
+    with immutable(path, path.with_name("ledger.db-wal")):
+        with pytest.raises(LedgerAwayError, match=r"can't be written|could not be read or written"):
+            await ledger.transact(*closed(3))
+        assert (await ledger.look(closed(1)[0])).key == "order-1"  # by a connection that can never write
+    assert await ledger.transact(*closed(3)) == 3
 
 
 # Several processes

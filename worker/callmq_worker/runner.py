@@ -11,6 +11,7 @@ from typing import Any, Final
 from callmq_worker.changes import Changes
 from callmq_worker.controls import Controls
 from callmq_worker.core.layout import QueueSpec
+from callmq_worker.core.note import note_key, touch
 from callmq_worker.course import Condition, Course
 from callmq_worker.gates import Gates
 from callmq_worker.housekeeping import PAUSE, keep_house
@@ -23,6 +24,7 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
 STEADY: Final = 5.0
+WRITTEN: Final = note_key("lanes opened")
 
 Queues = Callable[[], Awaitable[Iterable[QueueSpec]]]
 
@@ -203,9 +205,10 @@ class Runner:
         return not faults
 
     async def _ledger_answers(self) -> bool:
-        """Ask the ledger what is cancelled and paused; while it does not answer, nothing is consumed."""
+        """Ask the ledger what is cancelled and paused, and have it write: else nothing is consumed, nor returned."""
         try:
             await self._controls.look()
+            await self._ledger.transact(WRITTEN, touch(WRITTEN))
         except LedgerAwayError as error:
             if self.condition.ledger is None:
                 LOG.error("ledger away, not consuming", extra={"fields": {"reason": str(error)}})  # noqa: TRY400

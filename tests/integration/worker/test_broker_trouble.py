@@ -205,6 +205,30 @@ async def test_the_ledger_away_means_nothing_is_sent_and_nothing_lost(w):
     assert w.acted("k1") == 1
 
 
+async def test_a_ledger_that_can_only_be_read_keeps_the_lanes_shut_and_the_messages_untouched(w, caplog):
+    caplog.set_level("INFO", "callmq.runner")
+    async with w.working() as worker:
+        await w.client.send(DIAL, key="k0")
+        await w.reply("k0")
+        ledger = worker.runner._ledger
+        real = ledger.transact
+
+        async def full(key, step):
+            raise LedgerAwayError("the disk is full")
+
+        ledger.transact = full
+        caplog.clear()
+        await w.client.send(DIAL, key="k1")
+        await until(lambda: worker.runner.condition.ledger is not None)
+        await asyncio.sleep(2.0)  # in which the lanes were opened and shut, and the message returned, forty times
+        assert "lanes open" not in caplog.text
+        returned = await (await w.admin.get_queue("callmq.returned")).declare()
+        assert not returned.message_count
+        ledger.transact = real
+        assert (await w.reply("k1"))["outcome"] == "succeeded"
+    assert w.acted("k1") == 1
+
+
 async def test_what_is_missing_is_mended_while_the_lanes_are_shut(w):
     more = {"CALLMQ_HTTP_DEADLINE": "1.5", "CALLMQ_LEASE": "4", "CALLMQ_PROBE_INTERVAL": "1"}
     async with w.working(**more) as worker:

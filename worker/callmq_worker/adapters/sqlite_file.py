@@ -62,11 +62,15 @@ class SqliteFile:
         """
         patient_until = time.monotonic() + self._patience
         while True:
+            kept = self._connection is not None
             try:
                 return self._attempt(work, "BEGIN IMMEDIATE" if writing else "BEGIN")
             except UNFIT:
                 raise
             except sqlite3.Error as error:
+                if kept and _code(error) == sqlite3.SQLITE_READONLY:
+                    self.drop()  # opened to be read while its disk took no writes, it never writes
+                    continue
                 if _code(error) not in _BUSY or time.monotonic() >= patient_until:
                     self._fail(error)
             except OSError as error:

@@ -42,3 +42,8 @@ def amend(key: RecordKey, change: Callable[[bytes | None, float], tuple[bytes | 
         return noted, verdict
 
     return step
+
+
+def touch(key: RecordKey) -> Step[None]:
+    """Write a note that says nothing: a ledger that takes it takes all else."""
+    return amend(key, lambda _said, _now: (b"", None))
