@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 
 import aio_pika
 import pytest
@@ -53,9 +52,8 @@ async def test_two_workers_keep_one_pace_from_the_first_dial_on(w):
         for n in range(20):
             assert (await w.reply(f"k{n}"))["outcome"] == "succeeded"
     at = sorted(times(w))
-    gaps = [b - a for a, b in pairwise(at)]
-    assert sum(gaps) >= 19 * 0.2 * 0.98  # no faster than the pace, over all of it
-    assert sum(gap < 0.1 for gap in gaps) <= 4  # and no burst, but for a slot that came late
+    assert at[-1] - at[0] >= 19 * 0.2 * 0.98  # no faster than the pace, over all of it
+    assert at[4] - at[0] >= 4 * 0.2 * 0.9  # and without a burst at the start
 
 
 async def test_a_high_dial_passes_those_that_wait_and_a_small_campaign_is_not_starved(w):
@@ -65,9 +63,11 @@ async def test_a_high_dial_passes_those_that_wait_and_a_small_campaign_is_not_st
         await until(lambda: len(times(w)) >= 2)
         assert (await w.client.send(DIAL, key="small", campaign="small")).ok
         assert (await w.client.send(DIAL, key="urgent", priority="high")).ok
+        behind = len(times(w))
         await w.reply("small")
         await w.reply("urgent")
-        assert len(times(w)) < 15
+    order = [entry.subject.key for entry in w.sandbox.journal.since(0) if entry.acted]
+    assert max(order.index("small"), order.index("urgent")) < behind + 12
 
 
 async def test_nothing_is_held_that_waits_for_its_pace(w):
@@ -76,7 +76,7 @@ async def test_nothing_is_held_that_waits_for_its_pace(w):
             assert (await w.client.send(DIAL, key=f"k{n}")).ok
         await w.reply("k0")
         await until_waiting(w, 8)
-        assert worker.runner.in_flight <= 1
+        await until(lambda: worker.runner.in_flight == 0)
 
 
 async def until_waiting(w: World, least: int) -> None:
