@@ -44,6 +44,15 @@ async def isolate_leader(cluster: Cluster, stage: Stage) -> str:
     return await _whole(cluster, f"node {member.number}", member)
 
 
+async def part_leader(cluster: Cluster, stage: Stage) -> str:
+    """Cut the leader's node off from the other nodes for three ticks: clients still reach it."""
+    member = await _leader(cluster, stage)
+    cluster.part(member)
+    await asyncio.sleep(3 * TICK_SECONDS)
+    cluster.rejoin(member)
+    return await _whole(cluster, f"node {member.number}", member)
+
+
 async def freeze_leader(cluster: Cluster, stage: Stage) -> str:
     """SIGSTOP the leader's node for two ticks, and let it go on."""
     member = await _leader(cluster, stage)
@@ -79,6 +88,7 @@ HEARTBEATS = 3 * (HEARTBEAT + 1.0)  # its kernel still answers, so only they tel
 CASES = (
     Case("kill_leader", kill_leader, 5.0),
     Case("isolate_leader", isolate_leader, TICK_SECONDS + 10.0),
+    Case("part_leader", part_leader, TICK_SECONDS + 10.0),
     Case("freeze_leader", freeze_leader, HEARTBEATS + 10.0),
     Case("lose_majority", lose_majority, 5.0, from_the_end=True),
     Case("restart_each", restart_each, 5.0),

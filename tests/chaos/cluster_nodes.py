@@ -23,6 +23,8 @@ USER = "callmq"
 COUNT = 3
 TICK_SECONDS = 10
 PATIENCE = 150.0
+# As docs/brokers.md advises: else a message in a delay tier whose lane had no leader is tried again after 3 minutes.
+ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n"
 _ERL_ARGS = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 
@@ -183,7 +185,7 @@ class Member:
             **{f"cluster_formation.classic_config.nodes.{n}": f"rabbit@n{n}" for n in range(1, COUNT + 1)},
         }
         (self.folder / "rabbitmq.conf").write_text("".join(f"{key} = {value}\n" for key, value in conf.items()))
-        (self.folder / "advanced.config").write_text("[].\n")
+        (self.folder / "advanced.config").write_text(ADVANCED)
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text(self._cluster.cookie)
@@ -242,6 +244,20 @@ class Cluster:
         """Return the member that leads a queue."""
         name = self.administration.call("GET", f"/api/queues/{vhost}/{queue}")["leader"]
         return next(member for member in self.members if member.name == name)
+
+    def part(self, member: Member) -> None:
+        """Lose what it and the others send each other; clients still reach all of them."""
+        self._routes("add", member)
+
+    def rejoin(self, member: Member) -> None:
+        """Undo `part`."""
+        self._routes("delete", member)
+
+    def _routes(self, verb: str, member: Member) -> None:
+        for other in self.members:
+            if other is not member:
+                for at, to in ((member, other), (other, member)):
+                    _ip("-n", at.space, "route", verb, "blackhole", f"{to.address}/32")
 
     def whole(self) -> bool:
         """Say whether every node sees all of them."""
