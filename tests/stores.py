@@ -38,9 +38,12 @@ def find_redis() -> Path | None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Find a port below 55536: a Redis cluster also takes the one 10,000 above."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            if (port := int(probe.getsockname()[1])) < 55536:
+                return port
 
 
 class Server(ABC):

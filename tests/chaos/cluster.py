@@ -34,11 +34,10 @@ async def run(cases: tuple[Case, ...], cluster: Cluster, order: Order, say: Call
     folder = Path(tempfile.mkdtemp(prefix=f"callmq-chaos-cluster-{order.seed}-"))
     result = Result(order, folder)
     began = time.monotonic()
-    url = cluster.url(cluster.administration.create_vhost())
-    async with stage(cluster, url, folder, order.workers) as here:
+    async with stage(cluster, cluster.url, folder, order.workers) as here:
         here.crew.more = DISTURBED
         await here.crew.begin()
-        await seen.tap(url)
+        await seen.tap(cluster.url)
         publishing = asyncio.create_task(_publish(here, order))
         for case in cases:
             await asyncio.sleep(BETWEEN)
