@@ -6,6 +6,7 @@ import pytest
 
 from callmq_worker.core.hosts import Hosts
 from callmq_worker.core.policy import Restrictions
+from callmq_worker.core.reach import Numbers
 from callmq_worker.settings import SettingsError, load
 
 LEAST = {
@@ -58,8 +59,7 @@ def test_all_that_can_be_restricted(accounts):
     )
     assert accounts(text)["north"].restrictions == Restrictions(
         producers=frozenset({"billing", "crm"}),
-        allowed_prefixes=frozenset({"+1", "+49"}),
-        denied_prefixes=frozenset({"+1900"}),
+        numbers=Numbers(frozenset({"+1", "+49"}), frozenset({"+1900"})),
         from_numbers=frozenset({"+15550100", "sip:desk@example.com", "1234"}),
         sip_hosts=Hosts(frozenset({("sip.example.com", 443)})),
         url_hosts=Hosts(frozenset({("example.com", 443), ("example.net", 8443)}), ((".example.org", 443),)),
@@ -75,7 +75,7 @@ def test_the_default_account_of_the_environment_is_restricted_in_the_file(accoun
 
 def test_an_empty_list_allows_nothing(accounts):
     found = accounts(f"{NORTH}producers = []\nallowed_prefixes = []\nallowed_url_hosts = []\n")["north"].restrictions
-    assert found == Restrictions(producers=frozenset(), allowed_prefixes=frozenset(), url_hosts=Hosts())
+    assert found == Restrictions(producers=frozenset(), numbers=Numbers(frozenset()), url_hosts=Hosts())
 
 
 WRONG = [

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from callmq_worker.core.hosts import Hosts, parse_hosts
 from callmq_worker.core.policy import Restrictions
+from callmq_worker.core.reach import Numbers
 from callmq_worker.reading import Reading
 
 RESTRICTION_KEYS: Final = frozenset(
@@ -22,6 +23,7 @@ RESTRICTION_KEYS: Final = frozenset(
 _CHEAPEST: Final = 0.0001
 _DEAREST: Final = 1000.0
 _PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}\Z")
+_PREFIX_RULE: Final = "must be + and 1 to 15 digits, the first not 0"
 _FROM: Final = re.compile(r"(?:\+[1-9][0-9]{1,14}|[0-9]{1,6}|sips?:[^\x00-\x20\x7f]+)\Z")
 _USER: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}\Z")
 
@@ -31,11 +33,11 @@ def read_restrictions(r: Reading, name: str, entry: Mapping[str, Any]) -> Restri
     if not RESTRICTION_KEYS & entry.keys():
         return None
     own = _Table(r, f"accounts.{name}", entry)
+    allowed = own.texts("allowed_prefixes", _PREFIX, _PREFIX_RULE)
+    denied = own.texts("denied_prefixes", _PREFIX, _PREFIX_RULE)
     return Restrictions(
         producers=own.texts("producers", _USER, "must be names of broker users, of 1 to 255 characters"),
-        allowed_prefixes=own.texts("allowed_prefixes", _PREFIX, "must be + and 1 to 15 digits, the first not 0"),
-        denied_prefixes=own.texts("denied_prefixes", _PREFIX, "must be + and 1 to 15 digits, the first not 0")
-        or frozenset(),
+        numbers=Numbers(allowed, denied or frozenset()) if allowed is not None or denied else None,
         from_numbers=own.texts("from_numbers", _FROM, "must be numbers in E.164 form, SIP addresses or short ids"),
         sip_hosts=own.hosts("allowed_sip_hosts", ports=False),
         url_hosts=own.hosts("allowed_url_hosts", ports=True),

@@ -66,7 +66,13 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     gates = Gates(clock, settings.dial_rate, settings.probe_interval, frozenset(accounts))
     policy = Policy(
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        rules=Rules(frozenset(accounts), settings.leniencies, settings.extra_commands, settings.longest_life),
+        rules=Rules(
+            frozenset(accounts),
+            settings.leniencies,
+            settings.extra_commands,
+            settings.longest_life,
+            {a.name: a.restrictions for a in settings.accounts if a.restrictions is not None},
+        ),
         tiers=settings.tiers,
         lease=settings.lease,
         http_deadline=settings.http_deadline,

@@ -12,7 +12,7 @@ _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\Z")
 _ENTRY: Final = re.compile(r"(?P<wild>\*\.)?(?P<name>[^*:]+)(?::(?P<port>[0-9]{1,5}))?\Z")
 # Where the last part is a number, in any base, every reader of URLs takes the whole for an IPv4 address.
-_NUMERIC: Final = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
+_NUMERIC: Final = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def is_name(text: str) -> bool:
 
 def is_address(text: str) -> bool:
     """Say whether readers of URLs take it for an IP address, however it is written."""
-    return text.startswith("[") or _NUMERIC.match(text.rpartition(".")[2] or text) is not None
+    return text.startswith("[") or _NUMERIC.match(text.removesuffix(".").rpartition(".")[2]) is not None
 
 
 def parse_hosts(entries: Iterable[str], *, ports: bool = True) -> Hosts:
