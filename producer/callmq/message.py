@@ -43,7 +43,8 @@ class Options(TypedDict, total=False):
 
     ``expires_at``: an aware datetime, RFC 3339 text or integer milliseconds since the epoch. ``account``: the name
     of a configured account. ``call_id``: taken from the body where absent. ``reply_to``: a queue that gets the reply
-    too. ``headers``: further AMQP headers. ``validate``: check the body here first; the default is True but for
+    too. ``user_id``: the client's own user at the broker, which refuses any other; needed where an account lists its
+    producers. ``headers``: further AMQP headers. ``validate``: check the body here first; the default is True but for
     bytes.
     """
 
@@ -53,6 +54,7 @@ class Options(TypedDict, total=False):
     call_id: str | None
     reply_to: str | None
     correlation_id: str | None
+    user_id: str | None
     headers: Mapping[str, HeaderValue] | None
     validate: bool | None
 
@@ -72,6 +74,7 @@ class Message:
     call_id: str | None = None
     reply_to: str | None = None
     correlation_id: str | None = None
+    user_id: str | None = None
     headers: Mapping[str, HeaderValue] | None = None
     validate: bool | None = None
 
@@ -89,6 +92,7 @@ class Outgoing:
     correlation_id: str | None = None
     reply_to: str | None = None
     call_id: str | None = None
+    user_id: str | None = None
 
 
 def new_id() -> str:
@@ -115,6 +119,7 @@ def prepare(message: Message, app_id: str | None, extra: ExtraCommands = NO_EXTR
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         call_id=call_id,
+        user_id=message.user_id,
     )
     _check_envelope(outgoing)
     return outgoing
@@ -227,7 +232,8 @@ def _check_envelope(outgoing: Outgoing) -> None:
     )
     if problem is not None:
         raise InvalidCommandError(problem)
-    for name, value in (("correlation_id", outgoing.correlation_id), ("reply_to", outgoing.reply_to)):
+    for name in ("correlation_id", "reply_to", "user_id"):
+        value = getattr(outgoing, name)
         if value is not None and not _is_short(value):
             raise _fault(name, "must be text of 1 to 255 bytes in UTF-8.")
     if not _has_form(dict(outgoing.headers)):  # a lone surrogate

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aio_pika.abc import AbstractConnection
 
@@ -79,7 +79,8 @@ async def opened_desk(settings: Settings) -> AsyncIterator[Desk]:
     ):
         publisher = RabbitPublisher()
         publisher.use(connection)
-        yield Desk(ledger, shelf, publisher, Names(settings.prefix), SystemClock(), settings.retention)
+        user = unquote(urlsplit(settings.amqp_urls[0]).username or "guest")
+        yield Desk(ledger, shelf, publisher, Names(settings.prefix), SystemClock(), settings.retention, user)
 
 
 class BrokerGround:

@@ -81,6 +81,7 @@ async def _reply(client: Client, args: argparse.Namespace, body: bytes, key: str
         expires_at=message.expires_at,
         account=message.account,
         campaign=message.campaign,
+        user_id=message.user_id,
         validate=message.validate,
     )
 

@@ -125,7 +125,9 @@ def test_all_that_is_wrong_is_said_at_once(text: str | None, named: list[str], t
 
 @pytest.fixture
 def args() -> argparse.Namespace:
-    return argparse.Namespace(account=None, campaign="spring", reply_to=None, expires_at=None, no_validate=False)
+    return argparse.Namespace(
+        account=None, campaign="spring", reply_to=None, user_id="billing", expires_at=None, no_validate=False
+    )
 
 
 def invalid(args: argparse.Namespace, **line: Any) -> list[tuple[str, str]]:
@@ -148,7 +150,7 @@ def test_the_spelling_of_the_wire_is_understood(args: argparse.Namespace) -> Non
     found = message_of_line(args, json.dumps({**wire, "account": "sales", "body": BODY}).encode())
     assert isinstance(found, Message)
     assert (found.key, found.expires_at, found.reply_to, found.correlation_id) == ("k", 1_795_341_600_123, "q", "c")
-    assert (found.account, found.campaign) == ("sales", "spring")
+    assert (found.account, found.campaign, found.user_id) == ("sales", "spring", "billing")
     assert json.loads(found.body) == BODY  # type: ignore[arg-type]
 
 
@@ -156,7 +158,7 @@ def test_the_spelling_of_the_wire_is_understood(args: argparse.Namespace) -> Non
 def test_what_has_no_body_of_its_own_is_one(line: bytes, args: argparse.Namespace) -> None:
     found = message_of_line(args, line)
     assert isinstance(found, Message)
-    assert found.body == line
+    assert (found.body, found.user_id) == (line, "billing")
 
 
 @pytest.mark.parametrize("blanks", [KEPT - 100, KEPT - 1, KEPT, KEPT + 1, KEPT + CHUNK, 3 * KEPT])

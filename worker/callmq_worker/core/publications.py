@@ -42,6 +42,7 @@ class Publication(NamedTuple):
     app_id: str | None = None
     reply_to: str | None = None
     timestamp: float | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
