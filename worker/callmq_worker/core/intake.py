@@ -32,11 +32,6 @@ class Rules:
     longest_life: float = math.inf
     restrictions: Mapping[str, Restrictions] = field(default_factory=dict)
 
-    def ceiling(self, account: str) -> float | None:
-        """Return the most that a minute of an account's calls may cost, in dollars."""
-        found = self.restrictions.get(account)
-        return None if found is None else found.max_price_per_minute
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -95,13 +90,17 @@ def read(
         return refuse(Rejected(problem, name, decoded.call_id))
     if isinstance(decoded, Rejected):
         return refuse(decoded)
-    problem = _disagreement(decoded, envelope, rules)
+    problem, ceiling = _disagreement(decoded, envelope, rules), None
+    restrictions = rules.restrictions.get(envelope.account)
+    if restrictions is not None:
+        problem = problem or denial(restrictions, envelope.user_id, decoded)
+        ceiling = restrictions.max_price_per_minute
     if problem is not None:
         return refuse(Rejected(problem, decoded.name, decoded.call_id))
     start = envelope.published_at if envelope.published_at is not None else first_received
     expires_at = min(envelope.deadline(first_received, decoded.lifetime), start + rules.longest_life)
     expires_at = min(expires_at, received_at) if broker_expired else expires_at
-    return Accepted(decoded, envelope, first_received, expires_at, rules.ceiling(envelope.account))
+    return Accepted(decoded, envelope, first_received, expires_at, ceiling)
 
 
 def _disagreement(command: Command, envelope: Envelope, rules: Rules) -> Problem | None:
@@ -116,8 +115,7 @@ def _disagreement(command: Command, envelope: Envelope, rules: Rules) -> Problem
     if envelope.account not in rules.accounts:
         detail = "The header 'account' names an account that this worker does not have."
         return Problem(ProblemCode.UNKNOWN_ACCOUNT, detail)
-    restrictions = rules.restrictions.get(envelope.account)
-    return None if restrictions is None else denial(restrictions, envelope.user_id, command)
+    return None
 
 
 def digest(body: bytes, properties: Properties) -> str:

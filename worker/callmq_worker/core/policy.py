@@ -50,6 +50,21 @@ class Restrictions:
     max_price_per_minute: float | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The settings that are set."""
+        numbers = self.numbers or Numbers()
+        told = {
+            "producers": self.producers is not None,
+            "allowed_prefixes": numbers.allowed is not None,
+            "denied_prefixes": bool(numbers.denied),
+            "from_numbers": self.from_numbers is not None,
+            "allowed_sip_hosts": self.sip_hosts is not None,
+            "allowed_url_hosts": self.url_hosts is not None,
+            "max_price_per_minute": self.max_price_per_minute is not None,
+        }
+        return tuple(name for name, is_set in told.items() if is_set)
+
+    @property
     def of_content(self) -> bool:
         """Whether it matters what stands in a body."""
         return any(rule is not None for rule in (self.numbers, self.from_numbers, self.sip_hosts, self.url_hosts))
