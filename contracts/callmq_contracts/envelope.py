@@ -24,6 +24,7 @@ RECEIVED_AT: Final = "callmq-received-at"
 NOT_BEFORE: Final = "callmq-not-before"
 ATTEMPTS: Final = "callmq-attempts"
 DOUBT: Final = "callmq-doubt"
+USER_ID: Final = "callmq-user-id"  # the property itself is the worker's own on its copies, and the broker checks it
 TRUNCATED_FROM: Final = "truncated-from"
 
 CONTENT_TYPE: Final = "application/json"

@@ -94,7 +94,9 @@ def command_properties() -> Schema:
                 "A queue that gets the reply directly, besides the reply exchange.", _TEXT, "billing-replies"
             ),
             "app_id": _short("The producing service: the first word of the reply's routing key."),
-            "user_id": _short("The broker's user, which the broker checks."),
+            "user_id": _short(
+                "The broker's user, which the broker checks. Needed where the account lists its producers."
+            ),
             "expiration": {
                 "type": "string",
                 "description": "Milliseconds, as text. The earlier of it and `expires-at` counts.",
@@ -140,6 +142,7 @@ def copy_headers(*outcomes: OutcomeName) -> Schema:
                 "description": "When it was first received: milliseconds since the epoch.",
             },
             "callmq-routing-key": {"type": "string", "description": "The routing key it was published with."},
+            wire.USER_ID: {"type": "string", "description": "The `user_id` it was published with."},
             "callmq-outcome": {"enum": [each.value for each in outcomes], "description": "How the command ended."},
             "callmq-code": {"enum": [each.value for each in ProblemCode], "description": "The reply's `problem.code`."},
             "callmq-detail": {"type": "string", "description": "The reply's `problem.detail`."},

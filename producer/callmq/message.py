@@ -45,7 +45,8 @@ class Options(TypedDict, total=False):
 
     ``expires_at``: an aware datetime, RFC 3339 text or integer milliseconds since the epoch. ``account``: the name
     of a configured account. ``priority``: which dials go first, high, normal (the default) or bulk. ``call_id``:
-    taken from the body where absent. ``reply_to``: a queue that gets the reply too. ``headers``: further AMQP
+    taken from the body where absent. ``reply_to``: a queue that gets the reply too. ``user_id``: the client's own user
+    at the broker, which refuses any other; needed where an account lists its producers. ``headers``: further AMQP
     headers. ``validate``: check the body here first; the default is True but for bytes.
     """
 
@@ -56,6 +57,7 @@ class Options(TypedDict, total=False):
     call_id: str | None
     reply_to: str | None
     correlation_id: str | None
+    user_id: str | None
     headers: Mapping[str, HeaderValue] | None
     validate: bool | None
 
@@ -76,6 +78,7 @@ class Message:
     call_id: str | None = None
     reply_to: str | None = None
     correlation_id: str | None = None
+    user_id: str | None = None
     headers: Mapping[str, HeaderValue] | None = None
     validate: bool | None = None
 
@@ -93,6 +96,7 @@ class Outgoing:
     correlation_id: str | None = None
     reply_to: str | None = None
     call_id: str | None = None
+    user_id: str | None = None
 
 
 def new_id() -> str:
@@ -119,6 +123,7 @@ def prepare(message: Message, app_id: str | None, extra: ExtraCommands = NO_EXTR
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         call_id=call_id,
+        user_id=message.user_id,
     )
     _check_envelope(outgoing)
     return outgoing
@@ -242,7 +247,8 @@ def _check_envelope(outgoing: Outgoing) -> None:
     )
     if problem is not None:
         raise InvalidCommandError(problem)
-    for name, value in (("correlation_id", outgoing.correlation_id), ("reply_to", outgoing.reply_to)):
+    for name in ("correlation_id", "reply_to", "user_id"):
+        value = getattr(outgoing, name)
         if value is not None and not _is_short(value):
             raise _fault(name, "must be text of 1 to 255 bytes in UTF-8.")
     if not _has_form(dict(outgoing.headers)):  # a lone surrogate

@@ -245,4 +245,5 @@ def _message(outgoing: Outgoing, message_id: str, trace_headers: dict[str, str])
         app_id=outgoing.app_id,
         correlation_id=outgoing.correlation_id,
         reply_to=outgoing.reply_to,
+        user_id=outgoing.user_id,
     )

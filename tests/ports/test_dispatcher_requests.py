@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from callmq_worker.adapters.http import Account
 from callmq_worker.core.outcome import Answered
 from endpoints import AUTHORIZATION, DONE, OK, Connection, Endpoint, Gate, answering, dispatching, order, serving
 
@@ -108,3 +109,25 @@ async def test_many_at_once_get_each_its_own_answer(fresh):
         orders = [order(body=b"%d" % n, fresh=fresh, deadline=20.0) for n in range(80)]
         answers = await asyncio.gather(*(dispatcher.dispatch(o, Gate()) for o in orders))
     assert answers == [Answered(200, n) for n in range(80)]
+
+
+async def test_renewed_credentials_are_used_from_the_next_request_on_and_not_before():
+    renewed = "Basic cmVuZXdlZDp0b2tlbg=="
+    async with Endpoint(serving) as endpoint, dispatching(endpoint.url) as dispatcher:
+
+        async def leave() -> bool:  # the request is under way, and nothing of it left yet
+            dispatcher.renew(Account("default", endpoint.url, renewed))
+            return True
+
+        for each in (leave, Gate()):
+            assert await dispatcher.dispatch(order(), each) == Answered(200, DONE)
+    used = [line for arrived in endpoint.arrived for line in arrived.split(b"\r\n") if line.startswith(b"Auth")]
+    assert used == [b"Authorization: " + word.encode() for word in (AUTHORIZATION, renewed)]
+
+
+async def test_an_answer_that_repeats_a_renewed_secret_is_cleaned_of_it():
+    echo = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"echo": "secret-2"}'
+    async with Endpoint(answering(echo)) as endpoint, dispatching(endpoint.url) as dispatcher:
+        dispatcher.renew(Account("default", endpoint.url, AUTHORIZATION, (b"secret-2",)))
+        answer = await dispatcher.dispatch(order(), Gate())
+    assert answer == Answered(200, {"echo": "[redacted]"})

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 
-from callmq_worker.adapters.logs import setup_logs
+from callmq_worker.adapters.logs import clean, forget_secret, register_secret, setup_logs
 
 
 def test_warnings_and_the_uncaught_exception_of_a_program_are_lines_too():
@@ -41,3 +41,11 @@ def test_undo_gives_back_what_was_there():
     logging.getLogger().removeHandler(plain)
     after = (logging.getLogger().handlers[:], sys.excepthook, threading.excepthook, logging.getLogger("httpx").level)
     assert after == before
+
+
+def test_a_credential_that_was_forgotten_is_looked_for_no_more_and_the_others_are():
+    for word in ("PTformer", "PTpresent"):
+        register_secret(word)
+    forget_secret("PTformer")
+    forget_secret("PTnever-known")
+    assert clean("PTformer, PTpresent") == "PTformer, [redacted]"

@@ -219,7 +219,7 @@ class Engine:
         command = made.accepted.command
         return Request(
             account=made.accepted.envelope.account,
-            body=command.wire(),
+            body=made.accepted.wire(),
             key=made.accepted.envelope.key,
             fresh=command.safety is Safety.UNSAFE,
             deadline=self.policy.http_deadline,

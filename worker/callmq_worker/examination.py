@@ -50,6 +50,10 @@ async def examine(environment: Mapping[str, str] | None = None) -> AsyncIterator
         yield Check("settings", State.WRONG, f"CALLMQ_HEALTH_ADDR: {error}", "Mend it, or set it to off.")
     yield diagnosis.retention(settings.retention, settings.least_retention)
     yield diagnosis.descriptors(descriptor_limit(), settings.concurrency)
+    for each in settings.accounts:
+        files = sum(path is not None for path in (each.project_id_file, each.api_token_file))
+        for check in diagnosis.account(each.name, files, each.restrictions):
+            yield check
     async for check in _ledger(settings):
         yield check
     async for check in _broker(settings, environment):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aio_pika.abc import AbstractConnection
 
@@ -83,7 +83,8 @@ async def opened_desk(settings: Settings) -> AsyncIterator[Desk]:
     ):
         publisher = RabbitPublisher()
         publisher.use(connection)
-        yield Desk(ledger, shelf, publisher, Names(settings.prefix), SystemClock(), settings.retention)
+        user = unquote(urlsplit(settings.amqp_urls[0]).username or "guest")
+        yield Desk(ledger, shelf, publisher, Names(settings.prefix), SystemClock(), settings.retention, user)
 
 
 class BrokerGround:

@@ -37,6 +37,17 @@ class Reading:
             return default
         return str(value)
 
+    def file(self, name: str) -> str | None:
+        """Return the path of the file that gives the setting, None where no file does."""
+        key = name.removeprefix("CALLMQ_").lower()
+        if self.environment.get(name):
+            return None
+        path = self.environment.get(f"{name}_FILE")
+        if path or key in self.document:
+            return path or None
+        secret = self.document.get(f"{key}_file")
+        return secret if isinstance(secret, str) else None
+
     def strangers(self, table: str, known: Collection[str]) -> None:
         """Note each key of the file's table that no setting has."""
         for key in sorted(set(self.document) - set(known)):

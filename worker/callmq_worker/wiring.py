@@ -14,7 +14,7 @@ from callmq_contracts.names import DIAL, Names
 from callmq_worker.adapters.amqp import Hosts
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.http import Account, HttpDispatcher
-from callmq_worker.adapters.logs import clean
+from callmq_worker.adapters.logs import clean, forget_secret, register_secret
 from callmq_worker.adapters.otel_observer import NoObserver, OtelObserver
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.addresses import AccountSettings
@@ -32,6 +32,7 @@ from callmq_worker.pacing import Pacing
 from callmq_worker.policy import Policy, Tools
 from callmq_worker.ports import Ledger, Observer
 from callmq_worker.puller import Puller
+from callmq_worker.rotation import Rotation
 from callmq_worker.runner import Runner
 from callmq_worker.seats import Seats
 from callmq_worker.settings import Settings
@@ -50,13 +51,16 @@ class Worker:
     dispatcher: HttpDispatcher
     gates: Gates
     controls: Controls
+    rotation: Rotation
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def run(self) -> bool:
         """Work until stopped. False: something was still in flight when the grace ended."""
+        self.rotation.begin()
         try:
             return await self.runner.run()
         finally:
+            self.rotation.end()
             await self.dispatcher.close()
             await self.ledger.close()
 
@@ -68,7 +72,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     ledger = await open_ledger(settings.ledger_url, clock, wait=True)
     for sentence in await ledger.losable():
         LOG.warning("the ledger may forget", extra={"fields": {"what": sentence}})
-    accounts = {a.name: Account(a.name, a.url, basic(a), secrets_of(a)) for a in settings.accounts}
+    accounts = {a.name: account_of(a) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
     names = Names(settings.prefix)
     pacing = Pacing(ledger, clock)
@@ -79,7 +83,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
     wanted = layout(names, settings.tiers, settings.account_names)
     runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, controls, clock)
-    worker = Worker(runner, ledger, dispatcher, gates, controls)
+    worker = Worker(runner, ledger, dispatcher, gates, controls, rotation_of(settings, dispatcher))
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
@@ -108,10 +112,15 @@ def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, conc
 
 
 def _policy(settings: Settings) -> Policy:
-    names = frozenset(account.name for account in settings.accounts)
     return Policy(
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        rules=Rules(names, settings.leniencies, settings.extra_commands, settings.longest_life),
+        rules=Rules(
+            frozenset(account.name for account in settings.accounts),
+            settings.leniencies,
+            settings.extra_commands,
+            settings.longest_life,
+            {a.name: a.restrictions for a in settings.accounts if a.restrictions is not None},
+        ),
         tiers=settings.tiers,
         lease=settings.lease,
         http_deadline=settings.http_deadline,
@@ -121,10 +130,39 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
+def rotation_of(settings: Settings, dispatcher: HttpDispatcher) -> Rotation:
+    """Return what renews credentials, in requests and in what logs may not tell."""
+
+    def renew(account: AccountSettings) -> None:
+        hide(account)
+        dispatcher.renew(account_of(account))
+
+    def forget(account: AccountSettings) -> None:
+        for word in words_of(account):
+            forget_secret(word)
+
+    return Rotation(settings.accounts, renew, forget)
+
+
+def account_of(account: AccountSettings) -> Account:
+    """Return what requests of an account are made with."""
+    return Account(account.name, account.url, basic(account), secrets_of(account))
+
+
+def hide(account: AccountSettings) -> None:
+    """Take an account's credentials out of everything that is logged."""
+    for word in words_of(account):
+        register_secret(word)
+
+
+def words_of(account: AccountSettings) -> tuple[str, str]:
+    """Return the words of an account that nobody else may see."""
+    return account.api_token, basic(account).removeprefix("Basic ")
+
+
 def secrets_of(account: AccountSettings) -> tuple[bytes, ...]:
     """Return what of an account may stand in no answer that is published."""
-    words = (account.api_token, basic(account).removeprefix("Basic "))
-    return tuple(w.encode() for w in words if len(w) >= SHORTEST_SECRET)
+    return tuple(w.encode() for w in words_of(account) if len(w) >= SHORTEST_SECRET)
 
 
 def basic(account: AccountSettings) -> str:

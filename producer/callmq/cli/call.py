@@ -82,6 +82,7 @@ async def _reply(client: Client, args: argparse.Namespace, body: bytes, key: str
         account=message.account,
         campaign=message.campaign,
         priority=message.priority,
+        user_id=message.user_id,
         validate=message.validate,
     )
 

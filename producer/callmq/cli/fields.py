@@ -33,6 +33,9 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--app-id", type=short, metavar="NAME", help="the producing service: first word of the reply's routing key"
     )
+    parser.add_argument(
+        "--user-id", type=short, metavar="USER", help="your user at the broker, for accounts that list their producers"
+    )
     parser.add_argument("--no-validate", action="store_true", help="publish the body without checking it first")
     parser.add_argument("--json", action="store_true", help="print JSON, one document a line")
 
@@ -81,6 +84,7 @@ def message_of(args: argparse.Namespace, body: bytes, key: str) -> Message:
         campaign=args.campaign,
         priority=args.priority,
         reply_to=args.reply_to,
+        user_id=args.user_id,
         validate=not args.no_validate,
     )
 

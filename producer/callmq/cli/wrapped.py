@@ -42,7 +42,7 @@ def message_of_line(args: argparse.Namespace, line: bytes) -> Message | Invalid:
         key = fields["key"] if isinstance(fields["key"], str) else None
         return Invalid(key, "", str(InvalidCommandError(problem)), problem)
     fields["expires_at"] = moment(fields["expires_at"])
-    return Message(orjson.dumps(document[_BODY]), validate=not args.no_validate, **fields)
+    return Message(orjson.dumps(document[_BODY]), user_id=args.user_id, validate=not args.no_validate, **fields)
 
 
 def _errors(document: dict[str, Any]) -> Iterator[FieldError]:

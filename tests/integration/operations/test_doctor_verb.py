@@ -34,7 +34,7 @@ async def test_a_healthy_place_is_said_to_be_one(w: World, callmq, seeing):
     assert {r["state"] for r in ran.rows} == {"ok"}, ran.out
     assert set(by_name(ran)) == {
         *("settings", "retention", "file descriptors", "disk", "ledger", "broker", "version", "topology", "lane"),
-        *("depth", "clock", "consumer timeout", "nodes", "endpoint", "telemetry"),
+        *("depth", "clock", "consumer timeout", "nodes", "endpoint", "account", "telemetry"),
     }
     assert {r["detail"].split(":")[0] for r in by_name(ran)["lane"]} == {"control", "dial", "unrouted", "returned"}
     assert words.out.startswith("ok       settings")

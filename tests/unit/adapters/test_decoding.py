@@ -64,6 +64,7 @@ PUBLICATIONS = st.builds(
     app_id=st.none() | SHORT,
     reply_to=st.none() | SHORT,
     timestamp=st.none() | st.integers(0, 2**32).map(float),
+    user_id=st.none() | SHORT,
 )
 
 
@@ -159,6 +160,7 @@ def test_a_publication_is_written_as_the_library_writes_it(publication, largest)
         timestamp=timestamp,
         message_type=p.type,
         app_id=p.app_id,
+        user_id=p.user_id,
     )
     publish = Basic.Publish(exchange="x", routing_key=p.routing_key, mandatory=p.mandatory)
     parts = [p.body[at : at + largest - 8] for at in range(0, len(p.body), largest - 8)]

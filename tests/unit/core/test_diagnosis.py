@@ -10,7 +10,10 @@ import pytest
 from callmq_contracts.names import Names
 from callmq_worker.core import diagnosis
 from callmq_worker.core.comparison import governed
+from callmq_worker.core.denial import Restrictions
 from callmq_worker.core.diagnosis import Check, LedgerPlace, State, exit_code
+from callmq_worker.core.hosts import Hosts
+from callmq_worker.core.reach import Numbers
 
 PLACE = LedgerPlace(Path("l.db"), exists=True, writable=True, exposed=False, wal=True, free=10**10)
 
@@ -89,6 +92,42 @@ def test_descriptors_retention_and_nodes_are_judged():
 )
 def test_a_ledgers_place_is_judged(change, states):
     assert [c.state for c in diagnosis.ledger_place(replace(PLACE, **change))] == states
+
+
+ALL = Restrictions(
+    producers=frozenset({"billing"}),
+    numbers=Numbers(frozenset({"+1"}), frozenset({"+1900"})),
+    from_numbers=frozenset({"+15550100"}),
+    sip_hosts=Hosts(),
+    url_hosts=Hosts(),
+    max_price_per_minute=0.05,
+)
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "states"),
+    [
+        (None, [State.OK]),
+        (ALL, [State.OK]),
+        (replace(ALL, url_hosts=None), [State.OK, State.WARNING]),
+        (Restrictions(from_numbers=frozenset()), [State.OK, State.WARNING]),
+        (Restrictions(max_price_per_minute=1.0), [State.OK]),
+        (Restrictions(producers=frozenset()), [State.OK, State.WARNING]),
+    ],
+)
+def test_an_account_is_told_with_what_its_rules_leave_open(restrictions, states):
+    checks = diagnosis.account("north", 0, restrictions)
+    assert [c.state for c in checks] == states
+    assert all("accounts.north." in c.todo for c in checks[1:])
+
+
+def test_an_account_is_told_by_the_settings_that_restrict_it_and_not_by_what_they_say():
+    [check] = diagnosis.account("north", 1, ALL)
+    rules = "producers, allowed_prefixes, denied_prefixes, from_numbers, allowed_sip_hosts, allowed_url_hosts"
+    assert check.detail.endswith(f"restricted by {rules}, max_price_per_minute")
+    assert "from files" in check.detail
+    [plain] = diagnosis.account("north", 0, None)
+    assert "needs a restart; restricted by nothing" in plain.detail
 
 
 def test_the_policy_with_the_highest_priority_governs():

@@ -126,6 +126,14 @@ def test_a_replay_is_the_command_as_it_was_but_now():
     assert republication(copy, Names(), "k2", NOW + 1, NOW).headers["expires-at"] == (NOW + 1) * 1000
 
 
+@pytest.mark.parametrize(("published_by", "user"), [("billing", "operator"), (None, None), (5, None)])
+def test_a_replay_of_what_named_its_broker_user_names_the_operators(published_by, user):
+    copy = dead(**{"callmq-user-id": published_by})
+    again = republication(copy, Names(), "k1", None, NOW, "operator")
+    assert again.user_id == user
+    assert "callmq-user-id" not in again.headers
+
+
 @pytest.mark.parametrize("kept", [int((NOW + 9) * 1000), "2099-01-01T00:00:00Z", "tomorrow"])
 def test_an_end_that_has_not_passed_stays(kept):
     assert republication(dead(**{"expires-at": kept}), Names(), "k1", None, NOW).headers["expires-at"] == kept

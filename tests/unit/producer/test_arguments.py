@@ -122,7 +122,13 @@ def test_all_that_is_wrong_is_said_at_once(text: str | None, named: list[str], t
 @pytest.fixture
 def args() -> argparse.Namespace:
     return argparse.Namespace(
-        account=None, campaign="spring", priority=None, reply_to=None, expires_at=None, no_validate=False
+        account=None,
+        campaign="spring",
+        priority=None,
+        reply_to=None,
+        user_id="billing",
+        expires_at=None,
+        no_validate=False,
     )
 
 
@@ -146,7 +152,7 @@ def test_the_spelling_of_the_wire_is_understood(args: argparse.Namespace) -> Non
     found = message_of_line(args, json.dumps({**wire, "account": "sales", "body": BODY}).encode())
     assert isinstance(found, Message)
     assert (found.key, found.expires_at, found.reply_to, found.correlation_id) == ("k", 1_795_341_600_123, "q", "c")
-    assert (found.account, found.campaign, found.priority) == ("sales", "spring", None)
+    assert (found.account, found.campaign, found.priority, found.user_id) == ("sales", "spring", None, "billing")
     assert json.loads(found.body) == BODY  # type: ignore[arg-type]
 
 
@@ -161,7 +167,7 @@ def test_the_priority_of_a_line_goes_before_that_of_all(args: argparse.Namespace
 def test_what_has_no_body_of_its_own_is_one(line: bytes, args: argparse.Namespace) -> None:
     found = message_of_line(args, line)
     assert isinstance(found, Message)
-    assert found.body == line
+    assert (found.body, found.user_id) == (line, "billing")
 
 
 @pytest.mark.parametrize("blanks", [KEPT - 100, KEPT - 1, KEPT, KEPT + 1, KEPT + CHUNK, 3 * KEPT])

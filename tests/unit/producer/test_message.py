@@ -94,6 +94,8 @@ def test_the_time_of_expiry_goes_out_as_the_wire_has_it(given: Any, sent: Any) -
         {"reply_to": ""},
         {"correlation_id": ""},
         {"correlation_id": 7},
+        {"user_id": ""},
+        {"user_id": "u" * 256},
         {"headers": {"CC": "elsewhere"}},
         {"headers": {"x": {1, 2}}},
         {"headers": {"x": 2**70}},

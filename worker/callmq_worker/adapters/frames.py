@@ -85,7 +85,7 @@ def _properties(message: Publication, message_id: str) -> tuple[int, bytes]:
     if message.timestamp is not None:
         flags |= 1 << 6
         parts.append(_MOMENT.pack(int(message.timestamp)))
-    for bit, text in ((5, message.type), (3, message.app_id)):
+    for bit, text in ((5, message.type), (4, message.user_id), (3, message.app_id)):
         if text:
             flags |= 1 << bit
             parts.append(_short(text))

@@ -87,6 +87,10 @@ class HttpDispatcher:
         self._observer = observer
         self._transport = Http1Transport(context or ssl.create_default_context(), concurrency, IDLE_SECONDS)
 
+    def renew(self, account: Account) -> None:
+        """Use these credentials from the next request on; one that is under way keeps what it began with."""
+        self._routes[account.name] = _Route(account)
+
     async def dispatch(self, request: Request, leave: Leave) -> Answer:
         """Send once and say what is known. Raises only for cancellation."""
         route = self._routes[request.account]

@@ -38,6 +38,13 @@ def register_secret(value: str | None) -> None:
             _secrets = tuple(dict.fromkeys((*_secrets, value)))
 
 
+def forget_secret(value: str) -> None:
+    """Let a credential that is long out of use be logged again: what was registered is looked for in every line."""
+    global _secrets  # noqa: PLW0603 - as above
+    with _registering:
+        _secrets = tuple(secret for secret in _secrets if secret != value)
+
+
 def clean(text: str) -> str:
     """Return a text without registered secrets, credentials, URLs' user info and phone numbers."""
     return _remembered(text, _secrets) if len(text) <= SHORT else mask_text(text, _secrets)

@@ -21,7 +21,7 @@ from callmq_worker.adapters.reports import Reporter
 from callmq_worker.cli.several import number_of_processes, run_several
 from callmq_worker.ports import LedgerUnusableError
 from callmq_worker.settings import Settings, SettingsError, load
-from callmq_worker.wiring import Worker, basic, build
+from callmq_worker.wiring import Worker, build, hide
 
 HELP = "run a worker: consume commands, send each to the endpoint, publish one reply each"
 DESCRIPTION = """\
@@ -104,8 +104,7 @@ def read_all(environment: Mapping[str, str]) -> tuple[Settings | None, tuple[str
 def _prepare_logs(settings: Settings) -> None:
     setup_logs(settings.log_level, None if settings.log_format == "auto" else settings.log_format)
     for account in settings.accounts:
-        register_secret(account.api_token)
-        register_secret(basic(account).removeprefix("Basic "))
+        hide(account)
     for url in (*settings.amqp_urls, settings.ledger_url):
         credentials = url.split("://", 1)[-1].rpartition("@")[0]
         if ":" in credentials:

@@ -60,7 +60,11 @@ def read_copy(position: int, body: bytes, properties: Properties) -> Copy:
     own = {n: headers[n] for n in PUBLISHED_HEADERS if n in headers}
     if wire.RECEIVED_AT in headers:
         own[wire.RECEIVED_AT] = headers[wire.RECEIVED_AT]
-    original = properties._replace(routing_key=_text(headers.get(ROUTING_KEY)) or _command_of(body), headers=own)
+    original = properties._replace(
+        routing_key=_text(headers.get(ROUTING_KEY)) or _command_of(body),
+        headers=own,
+        user_id=headers.get(wire.USER_ID, properties.user_id),
+    )
     envelope, _problem = read_envelope(original)
     reply_id = _text(headers.get(REPLY_ID))
     size = headers.get(wire.TRUNCATED_FROM)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from callmq_contracts.names import Names
+from callmq_worker.core.denial import Restrictions
 
 LANE_WAIT: Final = 60.0  # a command on a live call may wait so long in its lane, unacknowledged
 NODE_TIMEOUT: Final = 1800.0  # the broker's own, where nobody changed it
@@ -144,6 +145,24 @@ def clock(here: float, there: float | None) -> Check:
         state = State.WRONG if off >= CLOCK_WRONG else State.WARNING
         return Check("clock", state, detail, "Set the clocks (NTP): expiry and pace count on them.")
     return Check("clock", State.OK, detail)
+
+
+def account(name: str, files: int, restrictions: Restrictions | None) -> list[Check]:
+    """Say how an account is set up, and what its rules leave open; ``files``: how many hold its credentials."""
+    source = "from files, which are looked at again" if files else "from settings, so a new one needs a restart"
+    rules = restrictions.names if restrictions is not None else ()
+    said = f"{name}: credentials {source}; restricted by {', '.join(rules) or 'nothing'}"
+    checks = [Check("account", State.OK, said)]
+    if restrictions is None:
+        return checks
+    called = restrictions.numbers is not None or restrictions.sip_hosts is not None
+    if (called or restrictions.from_numbers is not None) and restrictions.url_hosts is None:
+        open_end = f"{name}: a document from any URL may call any number, since no rule sees what is in it"
+        checks.append(Check("account", State.WARNING, open_end, f"Set accounts.{name}.allowed_url_hosts."))
+    if restrictions.producers is not None and not restrictions.producers:
+        closed = f"{name}: no producer may use it, since its list of producers is empty"
+        checks.append(Check("account", State.WARNING, closed, f"Name some in accounts.{name}.producers."))
+    return checks
 
 
 def descriptors(limit: int, concurrency: int) -> Check:

@@ -2,14 +2,17 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import orjson
 
 from callmq_contracts.codec import decode
 from callmq_contracts.command import Command, Rejected, Safety
 from callmq_contracts.envelope import Envelope, Properties, read_envelope
 from callmq_contracts.extra import NO_EXTRA, ExtraCommands
 from callmq_contracts.problem import Problem, ProblemCode
+from callmq_worker.core.denial import Restrictions, capped, denial
 from callmq_worker.core.seal import believed
 
 Decode = Callable[..., Command | Rejected]
@@ -20,22 +23,32 @@ class Rules:
     """What this worker accepts.
 
     ``longest_life`` in seconds: a command may not outlive the record that keeps it from happening twice.
+    ``restrictions`` of those accounts that have any.
     """
 
     accounts: frozenset[str]
     leniencies: frozenset[str]
     extra: ExtraCommands = field(default_factory=lambda: NO_EXTRA)
     longest_life: float = math.inf
+    restrictions: Mapping[str, Restrictions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A command with its envelope. Times in seconds since the epoch."""
+    """A command with its envelope. Times in seconds since the epoch, ``ceiling`` in dollars a minute.
+
+    The command stays as its producer published it, and so does its fingerprint; only `wire` keeps to the ceiling.
+    """
 
     command: Command
     envelope: Envelope
     received_at: float
     expires_at: float
+    ceiling: float | None = None
+
+    def wire(self) -> bytes:
+        """Return the JSON bytes to send."""
+        return self.command.wire() if self.ceiling is None else orjson.dumps(capped(self.command, self.ceiling))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +90,17 @@ def read(
         return refuse(Rejected(problem, name, decoded.call_id))
     if isinstance(decoded, Rejected):
         return refuse(decoded)
-    problem = _disagreement(decoded, envelope, rules)
+    problem, ceiling = _disagreement(decoded, envelope, rules), None
+    restrictions = rules.restrictions.get(envelope.account)
+    if restrictions is not None:
+        problem = problem or denial(restrictions, envelope.user_id, decoded)
+        ceiling = restrictions.max_price_per_minute
     if problem is not None:
         return refuse(Rejected(problem, decoded.name, decoded.call_id))
     start = envelope.published_at if envelope.published_at is not None else first_received
     expires_at = min(envelope.deadline(first_received, decoded.lifetime), start + rules.longest_life)
-    return Accepted(decoded, envelope, first_received, min(expires_at, received_at) if broker_expired else expires_at)
+    expires_at = min(expires_at, received_at) if broker_expired else expires_at
+    return Accepted(decoded, envelope, first_received, expires_at, ceiling)
 
 
 def _disagreement(command: Command, envelope: Envelope, rules: Rules) -> Problem | None:

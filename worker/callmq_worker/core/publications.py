@@ -35,6 +35,7 @@ class Publication(NamedTuple):
     app_id: str | None = None
     reply_to: str | None = None
     timestamp: float | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def _copy(message: Message, exchange: str, key: str, own: Mapping[str, Any]) -> 
     if envelope.expires_at is not None:  # an AMQP timestamp is read as well, and a copy may not forget its time
         headers.setdefault(wire.EXPIRES_AT, int(envelope.expires_at * 1000))
     headers |= {wire.RECEIVED_AT: int(message.received_at * 1000), "callmq-routing-key": properties.routing_key}
+    if envelope.user_id is not None:
+        headers[wire.USER_ID] = envelope.user_id
     headers |= own
     body = message.body
     if len(body) > MAX_COPY_BYTES:

@@ -109,10 +109,13 @@ def _renamed(copy: Copy, suffix: str) -> Replayable | Stays:
     return Replayable(renamed)
 
 
-def republication(copy: Copy, names: Names, key: str | None, expires_at: float | None, now: float) -> Publication:
+def republication(
+    copy: Copy, names: Names, key: str | None, expires_at: float | None, now: float, user: str | None = None
+) -> Publication:
     """Return the command as its producer published it, but now, and never with a header of ours or of the broker.
 
-    An ``expires-at`` that has passed is left out; ``expires_at`` (seconds since the epoch) takes its place.
+    An ``expires-at`` that has passed is left out; ``expires_at`` (seconds since the epoch) takes its place. Where its
+    producer named the broker's user, it is now that of the operator, ``user``: the broker lets nobody name another.
     """
     properties, envelope = copy.original, copy.envelope
     headers = {n: v for n, v in properties.headers.items() if n in PUBLISHED_HEADERS}
@@ -133,6 +136,7 @@ def republication(copy: Copy, names: Names, key: str | None, expires_at: float |
         app_id=envelope.app_id,
         reply_to=envelope.reply_to,
         timestamp=now,
+        user_id=user if envelope.user_id is not None else None,
     )
 
 

@@ -105,7 +105,7 @@ async def _replay(desk: Desk, held: Held, terms: Terms) -> Replayed:
 
 
 async def _publish(desk: Desk, copy: Copy, verdict: Replayable, terms: Terms, now: float) -> None:
-    again = republication(copy, desk.names, verdict.key, terms.expires_at, now)
+    again = republication(copy, desk.names, verdict.key, terms.expires_at, now, desk.user)
     published = await desk.publisher.publish(again)
     if published is not Published.CONFIRMED:
         raise NotReachedError(

@@ -54,7 +54,7 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The ports together. ``retention`` of records, in seconds."""
+    """The ports together. ``retention`` of records, in seconds. ``user``: the publisher's at the broker."""
 
     ledger: Ledger
     shelf: Shelf
@@ -62,6 +62,7 @@ class Desk:
     names: Names
     clock: Clock
     retention: float
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

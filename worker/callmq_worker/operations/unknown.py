@@ -199,7 +199,7 @@ async def dispatch_again(desk: Desk, who: Who, expires_at: float | None) -> Done
         if case.key.key and not await desk.ledger.transact(case.key, guard.reopen()):
             await _check_open(desk, await desk.ledger.look(case.key), case)
             words = ("It was reopened before; its copy was published again, and its key still acts once.",)
-        again = republication(copy, desk.names, copy.envelope.key, expires_at, desk.clock.now())
+        again = republication(copy, desk.names, copy.envelope.key, expires_at, desk.clock.now(), desk.user)
         if not await _confirmed(desk, again):
             raise NotReachedError(
                 f"It is reopened, but the broker did not confirm the command: its copy stays in "
