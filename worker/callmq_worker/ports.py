@@ -240,9 +240,9 @@ class Fetcher(Protocol):
     """A channel on which messages are asked for one by one, one question at a time."""
 
     async def fetch(self, lane: Lane) -> tuple[Delivery, int] | None:
-        """Return the next message of a lane and how many are left, None where it is empty.
+        """Return the next message of a lane and how many are left, None where it is empty or was not made yet.
 
-        Raises `BrokerAwayError`, also where the queue is missing.
+        Raises `BrokerAwayError`, also where a queue has gone.
         """
         ...
 

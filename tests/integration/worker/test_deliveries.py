@@ -22,7 +22,7 @@ from callmq_worker.adapters.frames import LARGEST, acknowledged
 from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.core.layout import Lane
 from callmq_worker.core.publications import Publication
-from callmq_worker.ports import Published
+from callmq_worker.ports import BrokerAwayError, Published
 from world import until, world
 
 QUORUM = {"x-queue-type": "quorum"}
@@ -211,3 +211,30 @@ async def test_properties_that_are_no_text_are_rejected_and_harm_nobody(amqp_url
     assert (dead.body, dead.content_type) == (body, UNREADABLE)
     assert w.sandbox.journal.received == 1
     assert "properties that can't be decoded" in caplog.text
+
+
+async def test_what_was_fetched_stays_so_while_a_queue_is_asked_that_is_not_made_yet(session, admin):
+    queue = await admin.declare_queue("a", durable=True, arguments=QUORUM)
+    await put(admin, "a", b"1", b"2")
+    fetcher = await session.fetcher()
+    one, left = await fetcher.fetch(Lane("a", "a"))
+    assert (one.body, left) == (b"1", 1)
+    assert await fetcher.fetch(Lane("b", "b")) is None
+    await admin.declare_queue("b", durable=True, arguments=QUORUM)
+    await put(admin, "b", b"3")
+    [three, two] = [(await fetcher.fetch(Lane(name, name)))[0] for name in ("b", "a")]
+    assert (three.body, two.body) == (b"3", b"2")
+    for each in (one, two, three):
+        await each.receipt.acknowledge()
+    await fetcher.close()
+    assert (await queue.declare()).message_count == 0
+
+
+async def test_a_queue_that_has_gone_ends_the_fetching(session, admin):
+    await admin.declare_queue("a", durable=True, arguments=QUORUM)
+    fetcher = await session.fetcher()
+    assert await fetcher.fetch(Lane("a", "a")) is None
+    await admin.queue_delete("a")
+    with pytest.raises(BrokerAwayError):
+        await fetcher.fetch(Lane("a", "a"))
+    await fetcher.close()

@@ -8,12 +8,13 @@ from typing import Final
 from aio_pika.abc import AbstractChannel
 
 from callmq_worker.adapters import frames
-from callmq_worker.adapters.amqp import bounded
+from callmq_worker.adapters.amqp import Connection, bounded
 from callmq_worker.adapters.consuming import CLOSE_TIMEOUT, Told, delivered, told_of
 from callmq_worker.adapters.content import Content
-from callmq_worker.adapters.inlet import METHOD, Inlet
+from callmq_worker.adapters.inlet import METHOD
 from callmq_worker.adapters.outlet import Outlet
-from callmq_worker.core.layout import Lane
+from callmq_worker.adapters.topology import verify
+from callmq_worker.core.layout import Lane, Layout, QueueSpec
 from callmq_worker.ports import BrokerAwayError, Clock, Delivery
 
 LOG: Final = logging.getLogger("callmq.fetching")
@@ -67,10 +68,12 @@ class Answers:
 class RabbitFetcher:
     """One channel to ask on. What was fetched and is unsettled when it closes goes back to its queue."""
 
-    def __init__(self, channel: AbstractChannel, inlet: Inlet, clock: Clock) -> None:
+    def __init__(self, connection: Connection, channel: AbstractChannel, clock: Clock) -> None:
+        self._connection = connection
         self._channel = channel
-        self._inlet = inlet
+        self._inlet = connection.inlet
         self._clock = clock
+        self._there: set[str] = set()
         self._outlet: Outlet
         self._answers: Answers
 
@@ -88,9 +91,14 @@ class RabbitFetcher:
         underlay.closing.add_done_callback(ended)
 
     async def fetch(self, lane: Lane) -> tuple[Delivery, int] | None:
-        """Return the next message of a lane and how many are left, None where it is empty. Raises `BrokerAwayError`."""
+        """Return the next message of a lane and how many are left, None where it is empty or was not made yet.
+
+        Raises `BrokerAwayError`, also where a queue has gone.
+        """
         if self._outlet.closed:
             raise BrokerAwayError("channel closed")
+        if not await self._exists(lane.queue):
+            return None
         asked: Asked = asyncio.get_running_loop().create_future()
         self._answers.asked = asked
         self._outlet.write(frames.get(self._outlet.number, lane.queue))
@@ -99,6 +107,12 @@ class RabbitFetcher:
             return None
         content, left = found
         return delivered(lane, content, self._outlet, self._clock.now()), left
+
+    async def _exists(self, queue: str) -> bool:
+        """Look at a queue for the first time beside the channel, which the broker would close over a missing one."""
+        if queue not in self._there and not await verify(self._connection, Layout(queues=(QueueSpec(queue, {}),))):
+            self._there.add(queue)
+        return queue in self._there
 
     async def close(self) -> None:
         """Close the channel."""

@@ -58,7 +58,7 @@ class RabbitSession:
     async def fetcher(self) -> RabbitFetcher:
         """Open a channel on which messages are asked for one by one. Raises `BrokerAwayError`."""
         channel = await bounded(self._consuming.channel(publisher_confirms=False))
-        fetcher = RabbitFetcher(channel, self._consuming.inlet, self._clock)
+        fetcher = RabbitFetcher(self._consuming, channel, self._clock)
         await fetcher.start()
         return fetcher
 
