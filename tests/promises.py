@@ -39,7 +39,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One request that reached the endpoint. ``later``: its answer said that it was not done, and to come again."""
+    """One request that reached the endpoint. ``later``: its answer said that it was not done, and to come again.
+
+    ``spared``: the endpoint failed all, so that the attempt does not count.
+    """
 
     key: str | None
     command: str
@@ -47,6 +50,7 @@ class Receipt:
     acted: bool
     later: bool = False
     call_id: str | None = None
+    spared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +258,7 @@ def no_key_gets_the_body_of_another(journal: Journal) -> Iterable[str]:
 def attempts_are_counted_and_bounded(journal: Journal) -> Iterable[str]:
     last = {key: replies[-1] for key, replies in journal.recorded().items()}
     for key, receipts in journal.of_key().items():
-        counted = sum(not r.later for r in receipts)
+        counted = sum(not (r.later or r.spared) for r in receipts)
         if counted > journal.max_attempts + journal.reopened.get(key, 0):
             yield f"{key} was sent {counted} times, more than {journal.max_attempts}"
         elif key in last and counted > last[key].document["attempts"] and not journal.reopened.get(key):

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ TAP = "tap"
 DIAL_LANES = 16
 BATCH = 400
 LATER = frozenset({401, 403, 429})
+FAILED = 500
 # Of what was not carried out, the head of the answer says so, whatever becomes of its body.
 HEADED = frozenset({"retry_after", "half_answer", "drip"})
 
@@ -89,7 +90,8 @@ async def tap(url: str) -> None:
 
 async def gather(stage: Stage) -> Evidence:
     """Take everything; nothing moves any more."""
-    receipts = [_receipt(entry) for entry in stage.sandbox.journal.since(0)]
+    entries = list(stage.sandbox.journal.since(0))
+    receipts = without_spared([_receipt(entry) for entry in entries], entries, stage.ledger)
     documents = list(stage.observer.documents())
     replies = [Said(name, document) for _, name, document in documents]
     evidence = Evidence(stage.producer.sent, receipts, replies, [at for at, _, _ in documents])
@@ -160,6 +162,22 @@ def recorded(ledger: Path) -> tuple[dict[str, str], int]:
     finally:
         connection.close()
     return {key: orjson.loads(reply)["outcome"] for key, reply in found if " " not in key}, debts
+
+
+def without_spared(receipts: list[Receipt], entries: list[Any], ledger: Path) -> list[Receipt]:
+    """Mark as many failed attempts of a key as its record says that they do not count."""
+    connection = sqlite3.connect(ledger)
+    try:
+        left = dict(connection.execute("SELECT key, spared FROM records WHERE spared > 0").fetchall())
+    finally:
+        connection.close()
+    marked = []
+    for receipt, entry in zip(receipts, entries, strict=True):
+        failed = entry.status is None or entry.status >= FAILED or entry.fault in HEADED
+        spared = failed and not receipt.later and left.get(receipt.key, 0) > 0
+        left[receipt.key] = left.get(receipt.key, 0) - spared
+        marked.append(replace(receipt, spared=spared))
+    return marked
 
 
 def leaks(stage: Stage, evidence: Evidence, broker_password: str) -> list[str]:

@@ -234,3 +234,10 @@ def test_no_retry_after_raises(text):
 async def test_retry_after_comes_with_the_answer():
     answer = b"HTTP/1.1 503 Later\r\nContent-Length: 2\r\nRetry-After: 17\r\n\r\n{}"
     assert await asked(answering(answer)) == Answered(503, {}, 17.0)
+
+
+@pytest.mark.parametrize("status", [200, 429])
+async def test_limit_headers_come_with_the_answer(status):
+    limits = b"X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 9\r\n"
+    answer = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n%s\r\n{}" % (status, limits)
+    assert await asked(answering(answer)) == Answered(status, {}, used_up_for=9.0)

@@ -22,11 +22,13 @@ TURNS = {
     "lost, done": Turn(NoAnswer("reset"), acts=True),
     "lost, not done": Turn(NoAnswer("reset")),
     "not sent": Turn(NotSent("refused")),
+    "broken": Turn(Answered(500)),
 }
 LATER = ("pressed", "paused")
 # A taken control_id means something to a guarded command only, and a call that is gone nothing to an unsafe one, which
 # is never repeated in doubt: to the others they are one more refusal.
-SPECIAL = {"taken": ("guarded",), "gone": ("guarded", "convergent", "safe")}
+# To a command, "broken" is as good as "lost, not done".
+SPECIAL = {"taken": ("guarded",), "gone": ("guarded", "convergent", "safe"), "broken": ()}
 # Between two effects on the world one place to die is as good as another.
 EFFECTS = frozenset({"transact", "leave", "publish", "acknowledge", "acknowledge done"})
 

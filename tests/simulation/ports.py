@@ -61,7 +61,11 @@ class HostLedger(MemoryLedger):
 
     async def transact(self, key: RecordKey, step: Any) -> Any:
         fault = await self._reach("transact", key.key)
+        before = self.store.records.get(key)
         verdict = await super().transact(key, step)
+        after = self.store.records.get(key)
+        if before and after and after.spared == before.spared + 1 and after.attempt == before.attempt:
+            self._host.world.spare(key.key, before.updated_at)
         self._host.note("committed", verdict)
         await self._came("transacted", fault)
         return verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -99,6 +100,12 @@ class World:
         self.cancelled.setdefault(target.name, self.now() + PATIENCE + 0.5)
         self.note("operator", "cancels", f"{target.scope} {target.name}")
 
+    def spare(self, key: str, since: float) -> None:
+        """Note that the attempt of a command that began then does not count."""
+        for number, receipt in enumerate(self.receipts):
+            if receipt.key == key and receipt.at >= since:
+                self.receipts[number] = replace(receipt, spared=True)
+
     def named(self, request: Request) -> tuple[str, str | None]:
         """Return command and call of a request."""
         body = orjson.loads(request.body)
@@ -133,10 +140,8 @@ class World:
         parted = frozenset(str(p.headers.get("idempotency-key")) for p in taken if waiting(p))
         left = {**self.post.left, "debts": sum(r.due is not None for r in self.store.records.values())}
         left["faults of the loop"] = len(self.loop.faults)
-        recorded = {
-            r.key: orjson.loads(r.reply)["outcome"] for r in self.store.records.values() if r.reply and " " not in r.key
-        }
-        ledger = {key: outcome for key, outcome in recorded.items() if " " not in key}
+        replies = {r.key: r.reply for r in self.store.records.values() if r.reply and " " not in r.key}
+        ledger = {key: orjson.loads(reply)["outcome"] for key, reply in replies.items()}
         return Journal(
             self.sent, self.receipts, says, dead, parked, left, ledger, self.reopened, parted,
             healthy=self.healthy, max_attempts=self.numbers["max_attempts"], cancelled=self.cancelled,

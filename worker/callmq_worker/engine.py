@@ -1,6 +1,5 @@
 """The flow of one delivery, up to its settlement: contract, guard, dispatch, outcome. The settler performs the rest."""
 
-import logging
 from functools import partial
 from typing import Final, assert_never
 
@@ -13,7 +12,7 @@ from callmq_worker.core.controls import Scope
 from callmq_worker.core.flow import Flow, Pace, flow_of
 from callmq_worker.core.intake import Accepted, Refusal
 from callmq_worker.core.layout import RETURNED_LANE, WAITING_LANE
-from callmq_worker.core.outcome import Again, Done, Paused, Refused, Verdict, Withheld, judge
+from callmq_worker.core.outcome import Again, Withheld, judge
 from callmq_worker.core.record import (
     Busy,
     Claim,
@@ -27,6 +26,7 @@ from callmq_worker.core.record import (
 )
 from callmq_worker.core.retry import Situation
 from callmq_worker.core.settle import Concluded, Past, Postponed, Repeated, Returned, Settlement, Unrecorded
+from callmq_worker.gates import name_of
 from callmq_worker.policy import Policy, Situated, Tools, record_key
 from callmq_worker.ports import (
     Delivery,
@@ -34,7 +34,6 @@ from callmq_worker.ports import (
     Request,
 )
 
-LOG = logging.getLogger("callmq.engine")
 UNPACED: Final = Pace(0.0)
 CAMPAIGN_PAUSE: Final = 5.0
 
@@ -117,7 +116,7 @@ class Engine:
                 return Postponed(CAMPAIGN_PAUSE, "campaign paused", past=situated.past)
             if situated.hold or situated.delivery.lane == WAITING_LANE:
                 return Returned()  # its account's lanes are shut by now, or tried with another command
-            return Postponed(self.policy.probe_interval, "account paused", past=situated.past)
+            return Postponed(self._until_probe(envelope.account), "account paused", past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
         asked_at, intent = self.tools.clock.monotonic(), self._intent(accepted)
@@ -125,6 +124,7 @@ class Engine:
         if isinstance(weighed, Claim):
             made = settle.Attempt(accepted, weighed.used, weighed.doubt, (intent, weighed))
             return await self._attempt(made, situated, asked_at)
+        self.tools.gates.waive(envelope.account, name_of(accepted))
         if isinstance(weighed, Spent):
             return Concluded(accepted, intent, settle.spent(weighed), weighed.attempt)
         return self._found(situated, accepted, weighed)
@@ -134,7 +134,7 @@ class Engine:
         gates, account, rests = self.tools.gates, accepted.envelope.account, self.tools.controls.rests(accepted)
         if gates.works(account) and not rests:
             return True
-        return await self._has_outcome(accepted) or (not rests and gates.admit(account))
+        return await self._has_outcome(accepted) or (not rests and gates.admit(account, name_of(accepted)))
 
     async def _has_outcome(self, accepted: Accepted) -> bool:
         known = await self.tools.ledger.look(record_key(accepted)) if accepted.envelope.key else None
@@ -179,41 +179,37 @@ class Engine:
         leave = partial(self._may_leave, made, claimed_at)
         answer = await self.tools.dispatcher.dispatch(self._request(made), leave)
         if isinstance(answer, Withheld):
+            self.tools.gates.waive(accepted.envelope.account, name_of(accepted))
             what = self.tools.controls.cancelled(accepted)
             if what is not None:
                 return settle.withdrawn(made, what)
             return settle.withheld(made, expired=clock.now() >= accepted.expires_at)
         verdict = judge(answer, accepted.command.safety, doubt=made.doubt)
-        self._mind_account(accepted.envelope.account, verdict)
-        if made.used == 1:
-            self.tools.gates.earn(accepted.envelope.account, live=accepted.command.name != DIAL)
+        spared = await self.tools.gates.heard(made, answer, verdict, claimed_at)
         if isinstance(verdict, Again):
-            if verdict.pressed:
-                await self.tools.gates.press(accepted.envelope.account, verdict.retry_after)
-            return settle.again(verdict, made, self._situation(made, verdict, situated))
+            return settle.again(verdict, made, self._situation(made, verdict, situated, spared=spared))
         return settle.after(verdict, made, self.policy.probe_interval)
 
-    def _situation(self, made: settle.Attempt, again: Again, situated: Situated) -> Situation:
+    def _situation(self, made: settle.Attempt, again: Again, situated: Situated, *, spared: bool) -> Situation:
+        gates, account = self.tools.gates, made.accepted.envelope.account
         return Situation(
             used=made.used,
             max_attempts=self.policy.max_attempts,
             left=made.accepted.expires_at - self.tools.clock.now(),
             chance=self.tools.clock.chance(),
             retry_after=again.retry_after,
-            budget=self.tools.gates.spend(made.accepted.envelope.account, live=made.accepted.command.name != DIAL),
+            # What fails when all fails is tried one at a time: that is bounded without a budget.
+            budget=(spared and not again.pressed) or gates.spend(made.accepted),
             tiers=self.policy.tiers,
             exact=situated.hold,
+            spared=spared,
+            shut_for=0.0 if gates.works(account) else self._until_probe(account),
         )
 
-    def _mind_account(self, account: str, verdict: Verdict) -> None:
-        gates = self.tools.gates
-        if isinstance(verdict, Paused):
-            if gates.pause(account, verdict.reason):
-                LOG.error("account paused", extra={"fields": {"account": account, "reason": verdict.reason}})
-            return
-        heard = isinstance(verdict, Done | Refused) or (isinstance(verdict, Again) and verdict.pressed)
-        if heard and gates.resume(account):
-            LOG.warning("account resumed", extra={"fields": {"account": account}})
+    def _until_probe(self, account: str) -> float:
+        """Return the seconds after which it is worth a try whether this account works."""
+        left, longest = self.tools.gates.next_probe_in(account), self.policy.probe_interval
+        return longest if left is None else min(max(left, settle.LEASE_POLL), longest)
 
     def _request(self, made: settle.Attempt) -> Request:
         command = made.accepted.command

@@ -43,7 +43,10 @@ class Pacing:
         here = self._clock.monotonic()  # later than the store's time by the way back: a slot is never early
         return Grant(tuple(here + slot - now for slot in granted.slots), granted.by, max(0.0, granted.again_at - now))
 
-    async def press(self, account: str, wait: float | None) -> None:
-        """Slow an account down: the endpoint asked for less. ``wait`` in seconds. Raises `LedgerAwayError`."""
+    async def press(self, account: str, wait: float | None, *, refused: bool = True) -> None:
+        """Slow an account down: the endpoint asked for less, or ``refused`` some. ``wait`` in seconds.
+
+        Raises `LedgerAwayError`.
+        """
         key = note.note_key(pacing.NOTE, account)
-        await self._ledger.transact(key, note.amend(key, Pressure(wait)))
+        await self._ledger.transact(key, note.amend(key, Pressure(wait, refused=refused)))

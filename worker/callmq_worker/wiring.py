@@ -83,7 +83,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
     wanted = layout(names, settings.tiers, settings.account_names)
     runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, controls, clock)
-    worker = Worker(runner, ledger, dispatcher, gates, controls, rotation_of(settings, dispatcher))
+    worker = Worker(runner, ledger, dispatcher, gates, controls, rotation_of(settings, dispatcher, gates))
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
@@ -130,12 +130,13 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def rotation_of(settings: Settings, dispatcher: HttpDispatcher) -> Rotation:
-    """Return what renews credentials, in requests and in what logs may not tell."""
+def rotation_of(settings: Settings, dispatcher: HttpDispatcher, gates: Gates) -> Rotation:
+    """Return what renews credentials, in requests and in what logs may not tell; a paused account tries them."""
 
     def renew(account: AccountSettings) -> None:
         hide(account)
         dispatcher.renew(account_of(account))
+        gates.hasten(account.name)
 
     def forget(account: AccountSettings) -> None:
         for word in words_of(account):

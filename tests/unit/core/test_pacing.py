@@ -1,4 +1,4 @@
-"""The pace over all workers: evenly spaced, no burst, nothing saved up, slower at once where the endpoint asks."""
+"""The pace over all workers: evenly spaced, no burst, nothing saved up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmq_worker.core.pacing import AHEAD, LEAST, LONGEST_WAIT, RECOVERY, Pressure, Reservation, read
+from callmq_worker.core.pacing import AHEAD, Reservation, read
 
 
 class Note:
@@ -91,34 +91,3 @@ def test_two_slots_are_never_closer_than_the_rate_allows(rate, asks):
         assert all(now <= slot <= now + AHEAD for slot in granted)
         slots += granted
     assert all(b - a >= 1 / rate - 1e-6 for a, b in pairwise(slots))
-
-
-def test_pressure_slows_at_once_and_recovers_in_a_minute():
-    note = Note()
-    note.all_until(5.0, ("", 8.0), now=0.0)
-    note.change(Pressure(None), 5.0)
-    assert note.slots(5.5, ("", 8.0)) == (6.0,)
-    during = note.all_until(5.0, ("", 8.0), now=6.5)
-    assert 15 <= len(during) <= 30
-    after = note.all_until(10.0, ("", 8.0), now=5.0 + 1 + RECOVERY)
-    assert len(after) == 80
-
-
-def test_a_storm_counts_once_a_second_and_never_stops_for_good():
-    note = Note()
-    for number in range(100):
-        note.change(Pressure(None), 10.0 + number / 1000)
-    assert read(note.text).factor == 0.5
-    for number in range(100):
-        note.change(Pressure(None), 20.0 + number)
-    assert read(note.text).factor >= LEAST
-    assert note.all_until(60.0, ("", 8.0), now=121.0)
-
-
-@pytest.mark.parametrize(("wait", "first"), [(30.0, 30.0), (3.2e8, LONGEST_WAIT), (-5.0, 1.0), (None, 1.0)])
-def test_the_wait_that_the_endpoint_asks_for_is_kept_within_reason(wait, first):
-    note = Note()
-    note.change(Pressure(wait), 0.0)
-    assert note.slots(first - AHEAD - 0.01, ("", 0.0)) == ()
-    assert note.slots(first - AHEAD, ("", 0.0)) == (first,)
-    assert note.all_until(first + 30.0, ("", 1.0), now=0.0)[0] == pytest.approx(first)

@@ -143,6 +143,14 @@ def test_in_its_lane_an_empty_budget_does_not_break_the_order():
     assert due == Due(5)
 
 
+def test_what_is_spared_uses_up_nothing_and_waits_until_its_account_is_tried_again():
+    spared = replace(FIRST, used=8, chance=0.99, spared=True, shut_for=3.0)
+    assert next_delay(spared) == Due(5)
+    assert next_delay(replace(spared, exact=True)) == Due(3.0)
+    assert next_delay(replace(spared, exact=True, left=2.0)) == Due(1.0)
+    assert next_delay(replace(spared, left=1.0)) == NoMore(lifetime=True)
+
+
 # What holds for all
 
 
@@ -159,6 +167,8 @@ situations = st.builds(
     budget=st.booleans(),
     tiers=tiers,
     exact=st.booleans(),
+    spared=st.booleans(),
+    shut_for=st.just(0.0) | st.floats(0, 15),
 )
 
 
@@ -166,9 +176,9 @@ situations = st.builds(
 def test_never_before_told_never_beyond_the_lifetime_never_more_attempts(s):
     found = next_delay(s)
     if isinstance(found, NoMore):
-        assert found.lifetime or s.used >= s.max_attempts
+        assert found.lifetime or (s.used >= s.max_attempts and not s.spared)
         return
-    assert s.used < s.max_attempts
+    assert s.used < s.max_attempts or s.spared
     assert found.delay >= (s.retry_after or 0.0)
     assert 0 < found.delay < s.left
 
@@ -184,7 +194,8 @@ def test_no_wait_is_shorter_than_its_tier(s):
 def test_it_is_given_up_only_where_the_shortest_wait_does_not_fit(s):
     shortest = max(s.retry_after or 0.0, 1.0)
     least = shortest if s.exact else max(shortest, tier_for(shortest, s.tiers).seconds)
-    assert (next_delay(s) == NoMore(lifetime=True)) == (s.used < s.max_attempts and not least < s.left)
+    may = s.used < s.max_attempts or s.spared
+    assert (next_delay(s) == NoMore(lifetime=True)) == (may and not least < s.left)
 
 
 # The budget

@@ -13,6 +13,7 @@ import httpx
 import orjson
 
 from callmq_worker.adapters.http1 import Http1Transport
+from callmq_worker.adapters.limits import used_up_for
 from callmq_worker.core import spans
 from callmq_worker.core.outcome import Answer, Answered, NoAnswer, NotSent, Withheld
 from callmq_worker.core.redact import REDACTED
@@ -131,7 +132,8 @@ class HttpDispatcher:
         retry_after = None
         if response.status_code >= _NOT_DONE:
             retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
-        return Answered(response.status_code, document, retry_after, whole)
+        limit = used_up_for(response.headers.raw, self._clock.now())
+        return Answered(response.status_code, document, retry_after, whole, limit)
 
     async def close(self) -> None:
         """Close all connections."""

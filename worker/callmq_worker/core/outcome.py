@@ -34,13 +34,15 @@ class NoAnswer:
 class Answered:
     """An answer's head came back.
 
-    ``document`` is its JSON, if any; ``retry_after`` in seconds from now; ``whole``: the body came to its end.
+    ``document`` is its JSON, if any; ``retry_after`` in seconds from now; ``whole``: the body came to its end;
+    ``used_up_for``: the seconds for which its limit headers say that nothing more is taken.
     """
 
     status: int
     document: Any = None
     retry_after: float | None = None
     whole: bool = True
+    used_up_for: float | None = None
 
 
 Answer: TypeAlias = NotSent | Withheld | NoAnswer | Answered

@@ -95,15 +95,24 @@ class Reservation:
 
 
 class Pressure:
-    """The change that slows an account down, for `note.amend`; ``wait``: the seconds that the endpoint asked for."""
+    """The change that slows an account down, for `note.amend`; ``wait``: the seconds that the endpoint asked for.
 
-    def __init__(self, wait: float | None) -> None:
-        self._wait = min(wait, LONGEST_WAIT) if wait is not None and wait > 0 else 0.0
+    ``refused``: it took no more. Else it only said that no more is left for those seconds, and the rates stay.
+    """
+
+    def __init__(self, wait: float | None, *, refused: bool = True) -> None:
+        asked = min(wait, LONGEST_WAIT) if wait is not None and wait > 0 else 0.0
+        self._wait = max(asked, SHORTEST_WAIT) if refused else asked
+        self._refused = refused
 
     def __call__(self, text: bytes | None, now: float) -> tuple[bytes | None, None]:
         """Return the note's next text."""
+        if not (self._refused or self._wait):
+            return None, None
         paces = read(text)
+        closed = max(paces.closed_until, now + self._wait)
+        if not self._refused:
+            return _written(Paces(paces.slots, paces.share(now), now, closed), now), None
         fresh = now - paces.pressed_at >= STEP or paces.factor >= 1.0
         factor = max(LEAST, paces.share(now) * SLOWER) if fresh else paces.factor
-        closed = max(paces.closed_until, now + max(self._wait, SHORTEST_WAIT))
         return _written(Paces(paces.slots, factor, now if fresh else paces.pressed_at, closed), now), None

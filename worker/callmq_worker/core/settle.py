@@ -136,8 +136,9 @@ def again(verdict: Again, made: Attempt, situation: Situation) -> Settlement:
     doubt = made.doubt or verdict.doubt
     due = next_delay(situation)
     if isinstance(due, Due):
-        past = Past(made.used, doubt)
-        return Postponed(due.delay, verdict.reason, made.claim, verdict.doubt, ordered=True, past=past)
+        spare = situation.spared
+        past = Past(made.used - spare, doubt)
+        return Postponed(due.delay, verdict.reason, made.claim, verdict.doubt, spare, ordered=True, past=past)
     if doubt:
         return conclude(made, _unknown(made.used, verdict.reason, verdict.status))
     code = ProblemCode.LIFETIME_EXHAUSTED if due.lifetime else ProblemCode.RETRIES_EXHAUSTED
