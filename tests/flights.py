@@ -71,6 +71,7 @@ class Hand:
     lease: float = 45.0
     http_deadline: float = 30.0
     rates: Rates = UNPACED
+    concurrency: int = 10
     ledger: Any = None
     mend: Any = None
     controls: Any = None
@@ -82,7 +83,10 @@ class Hand:
         self.controls = self.controls or Controls(self.ledger, self.clock, patience=math.inf)
         pacing = Pacing(self.ledger, self.clock)
         self.gates = Gates(self.clock, 15.0, pacing)
-        policy = Policy(self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0, self.rates)
+        policy = Policy(
+            self.owner, RULES, TIERS, self.lease, self.http_deadline, self.max_attempts, 15.0, self.rates,
+            self.concurrency,
+        )  # fmt: skip
         observer = NoObserver()
         tools = Tools(self.ledger, self.dispatcher, self.clock, observer, self.gates, self.controls, SECRET)
         self.engine = Engine(policy, tools)
@@ -91,7 +95,7 @@ class Hand:
         )  # fmt: skip
         self.settler = Settler(means, lambda command, outcome: self.outcomes.update([(command, outcome)]))
         self.dials = Dials(NAMES, self.rates, sorted(RULES.accounts), 4, pacing, tools)
-        self.flight = Flight(self.engine, self.settler, self.dials, Permits(10), lambda: None)
+        self.flight = Flight(self.engine, self.settler, self.dials, Permits(self.concurrency), lambda: None)
 
     def _mend(self) -> None:
         self.mended += 1

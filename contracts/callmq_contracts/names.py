@@ -48,6 +48,14 @@ class Names:
         """Queue of the control lane of an account."""
         return self.control if account == DEFAULT_ACCOUNT else f"{self.prefix}.control.{account}"
 
+    def calls_of(self, account: str) -> str:
+        """Exchange that spreads an account's commands on live calls over the shards of its control lane, by call."""
+        return f"{self.prefix}.calls.{account}"
+
+    def control_shard(self, account: str, number: int) -> str:
+        """Queue of a shard of an account's control lane, numbered from 1."""
+        return f"{self.prefix}.control.{account}.{number}"
+
     @property
     def returned(self) -> str:
         """Exchange and queue of what the broker itself took out of a lane: expired, or delivered too often."""

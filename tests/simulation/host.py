@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from callmq_worker.controls import Controls
-from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, waiting_lane
+from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, shard_lanes, waiting_lane
 from callmq_worker.course import Course
+from callmq_worker.crew import Crew
 from callmq_worker.ports import Delivery, LedgerAwayError
 from callmq_worker.runner import Runner
 from callmq_worker.wiring import furnish
@@ -53,7 +55,8 @@ class Host:
         ledger, clock = HostLedger(self), HostClock(self)
         controls = Controls(ledger, clock) if self.whole else None
         hand = Hand(clock, self.world.store, HostDispatcher(self), HostPublisher(self), owner=self.process.name,
-                    ledger=ledger, mend=lambda: None, controls=controls, **self.world.numbers)  # fmt: skip
+                    ledger=ledger, mend=lambda: None, controls=controls, concurrency=4,
+                    **self.world.numbers)  # fmt: skip
         if not self.whole:
             self.settler = hand.settler
             while True:
@@ -65,9 +68,11 @@ class Host:
 
                     await self.session.consume(lane, 10, taken)
                 await self.session.lost()
-        course = Course(layout(NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
+        course = Course(partial(layout, NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
         runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, hand.controls, clock)
-        furnish(runner, hand.engine, hand.settler, hand.dials, 4)
+        shards = [lane.queue for lane in shard_lanes(NAMES, "default", self.world.shards)]
+        crew = Crew(ledger, clock, self.process.name, self.world.shards, shards)
+        furnish(runner, hand.engine, hand.settler, hand.dials, crew)
         landed = await runner.run()
         self.note("ends", "" if landed else "and something was in flight")
         self.process.kill()

@@ -20,6 +20,7 @@ END = CALM + 200.0
 CALLS = ("5a1c0f7e-2b64-4d0a-9c33-0b7d1e8f4a21", "0e9c80d7-a149-4917-892d-420043709f45")
 ON_CALLS = ("calling.record", "calling.denoise", "calling.user_event", "calling.play.stop", "calling.end")
 HEALTHY_EVERY = 8
+SHARDS = (1, 1, 2, 3, 2)
 RATES = (UNPACED, Rates(Pace(0.5)), Rates(Pace(4.0, from_rate=1.0), campaigns={"spring": CampaignPace(0.3, 2.0)}))
 
 
@@ -44,6 +45,7 @@ def live_large(seed: int) -> LivedLarge:
     fate = lambda world: Seeded(seed, world.loop.time, healthy=healthy)  # noqa: E731
     world = World(fate, max_attempts=chance.choice((3, 8)), rates=RATES[seed % len(RATES)])
     world.healthy = healthy
+    world.shard(SHARDS[seed % len(SHARDS)])
     for number in range(chance.randint(1, 3)):
         world.host(f"worker {number + 1}", whole=True)
     plan = list(_plan(chance))

@@ -172,5 +172,8 @@ class HostBroker:
             raise BrokerAwayError("of the simulation")
         return self._host.connect()
 
+    async def offers(self, _kind: str) -> bool:
+        return True
+
     def forget(self) -> None:
         """Do nothing: a session that is closed takes nothing."""

@@ -12,6 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
+
+import orjson
 
 from callmq_contracts.envelope import Properties
 from callmq_worker.core.layout import WAITING_LANE, Lane, Layout, control_lane, lanes
@@ -83,6 +86,7 @@ class Post:
     def __init__(self, loop: Loop, choose: Callable[[int], int], now: Callable[[], float]) -> None:
         self.loop, self._choose, self.now = loop, choose, now
         self.queues = {lane.queue: Queue(lane) for lane in (control_lane(NAMES, "default"), *lanes(NAMES))}
+        self.shards: tuple[Lane, ...] = ()
         self.parked: list[Letter] = []
         self.taken: list[Publication] = []
         self.waiting: list[Publication] = []
@@ -120,6 +124,8 @@ class Post:
         key = letter.properties.routing_key
         control = key == "update" or key.startswith("calling.")
         queue = self.queues[NAMES.dial if key == "dial" else NAMES.control if control else NAMES.unrouted]
+        if control and self.shards:
+            queue = self.queue_of(self.shards[crc32(orjson.loads(letter.body)["id"].encode()) % len(self.shards)])
         queue.letters.append(letter)
         if letter.properties.expiration is not None:
             seconds = int(letter.properties.expiration) / 1000

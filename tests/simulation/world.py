@@ -14,6 +14,7 @@ from callmq_worker.controls import PATIENCE
 from callmq_worker.core import controls
 from callmq_worker.core.controls import NOTE, Target
 from callmq_worker.core.intake import Accepted
+from callmq_worker.core.layout import SINGLE, Shards, shard_lanes
 from callmq_worker.core.note import amend
 from callmq_worker.core.record import Claim, Stored
 from callmq_worker.ports import Request
@@ -48,6 +49,7 @@ class World:
         self.story: list[Note] = []
         self.over = self.healthy = False
         self.disturbed = 0
+        self.shards = SINGLE
 
     def _choose(self, count: int) -> int:
         return self.fate.schedule(count)
@@ -73,6 +75,11 @@ class World:
     def restart(self, host: Host, seconds: float) -> None:
         if not self.over:
             self.loop.call_later(seconds, host.start, context=self.loop.world.context)
+
+    def shard(self, count: int) -> None:
+        """Spread the commands on calls over so many shards."""
+        self.shards = Shards(count, count)
+        self.post.shards = shard_lanes(NAMES, "default", self.shards)
 
     def _receipt(self, channel: Channel, letter: Letter) -> Any:
         host = next(h for h in self.hosts if h.process is channel.process)

@@ -1,13 +1,15 @@
 """What is taken and not begun: it is given back once it was recalled, and never begins afterwards."""
 
 import asyncio
+from functools import partial
 
 from callmq_contracts.examples import EXAMPLES
 from callmq_worker.adapters.memory import ManualClock, MemoryStore
 from callmq_worker.adapters.memory_broker import MemoryDispatcher, MemoryPublisher, Turn
-from callmq_worker.core.layout import layout
+from callmq_worker.core.layout import SINGLE, layout
 from callmq_worker.core.outcome import Answered
 from callmq_worker.course import Course
+from callmq_worker.crew import Crew
 from callmq_worker.ports import BrokerAwayError
 from callmq_worker.runner import Runner
 from callmq_worker.wiring import furnish
@@ -110,10 +112,15 @@ async def test_what_a_lost_session_still_hands_over_does_not_overtake_what_was_r
     clock, endpoint = ManualClock(), HeldDispatcher(Turn(Answered(200), acts=True))
     hand, session = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), DyingSession(clock, endpoint)
     runner = Runner(
-        Course(layout(NAMES, TIERS), 20.0, 1_000_000.0), session, hand.ledger, hand.gates, hand.controls, clock
+        Course(partial(layout, NAMES, TIERS, ()), 20.0, 1_000_000.0),
+        session,
+        hand.ledger,
+        hand.gates,
+        hand.controls,
+        clock,
     )
     hand.dials.accounts = ("default",)
-    furnish(runner, hand.engine, hand.settler, hand.dials, 4)
+    furnish(runner, hand.engine, hand.settler, hand.dials, Crew(hand.ledger, clock, hand.owner, SINGLE, ()))
     running = asyncio.create_task(runner.run())
     flight = runner.accounts[0].flight
     await until(lambda: flight.taken == 3 and len(flight) == 1, running)

@@ -1,16 +1,17 @@
 """What a worker runs by, and how it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from callmq_worker.core.layout import Layout
+from callmq_worker.core.layout import Layout, Shards
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What this worker runs by. Times in seconds."""
+    """What this worker runs by. Times in seconds. ``layout`` of so many shards of each control lane."""
 
-    layout: Layout
+    layout: Callable[[Shards], Layout]
     grace: float
     retention: float
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from callmq_worker.changes import Changes
 from callmq_worker.core.layout import Lane
+from callmq_worker.crew import Crew, Opening
 from callmq_worker.flight import Flight
 from callmq_worker.gates import Gates
 from callmq_worker.ports import BrokerAwayError, Consumer, Delivery, Fetcher, LedgerAwayError, Session
@@ -28,6 +29,21 @@ class Lanes:
         self.flight = flight
         self._prefetch = prefetch
         self._consumers: list[tuple[Lane, Consumer]] = []
+
+    @property
+    def flights(self) -> tuple[Flight, ...]:
+        """The flights of all that they bring."""
+        return (self.flight,)
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are taken and not settled."""
+        return sum(len(flight) for flight in self.flights)
+
+    @property
+    def taken(self) -> int:
+        """How many deliveries were taken so far."""
+        return sum(flight.taken for flight in self.flights)
 
     @property
     def alive(self) -> bool:
@@ -64,12 +80,66 @@ class Lanes:
         self.flight.recall()
 
 
+class Shard(Lanes):
+    """One shard of a control lane. All workers consume it, and the broker hands it to whoever has it open longest."""
+
+    def __init__(self, lane: Lane, flight: Flight, prefetch: int, crew: Crew) -> None:
+        super().__init__((lane,), flight, lambda _lane: prefetch)
+        self._queue = lane.queue
+        self._crew = crew
+        self._behind: Opening | None = None
+        self._stepping = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is consumed, or will be as soon as it has stepped back, or is none."""
+        return self._stepping or not self._crew.offered or super().alive
+
+    @property
+    def in_the_way(self) -> bool:
+        """Whether another worker should have it and stands behind this one."""
+        rival = self._crew.rival(self._queue)
+        return rival is not None and rival != self._behind
+
+    async def open(self, session: Session) -> None:
+        """Consume it, behind those that do. Raises `BrokerAwayError`."""
+        if self._crew.offered and not super().alive:
+            self._behind = self._crew.rival(self._queue)
+            await super().open(session)
+            self._crew.opened(self._queue)
+
+    async def close(self) -> None:
+        """Let another worker have it."""
+        self._crew.closed(self._queue)
+        await super().close()
+
+    def forget(self) -> None:
+        """Let go of everything on a lost session."""
+        self._crew.closed(self._queue)
+        super().forget()
+
+    async def step_back(self, session: Session, changes: Changes, over: Enough) -> None:
+        """Close it once what is in flight has landed, and open it again behind the others. Raises `BrokerAwayError`."""
+        self._stepping = True
+        try:
+            await self.stop()
+            await changes.until(lambda: over() or not len(self.flight))
+            if not over():
+                await self.close()
+                await self.open(session)
+        finally:
+            self._stepping = False
+
+
 class AccountLanes(Lanes):
     """One account's lanes, open while the account works, and tried now and then while it does not."""
 
-    def __init__(self, account: str, lane: Lane, prefetch: int, puller: Puller, gates: Gates, mend: Mend) -> None:
+    def __init__(
+        self, lane: Lane, shards: tuple[Shard, ...], prefetch: int, puller: Puller, gates: Gates, mend: Mend
+    ) -> None:
         super().__init__((lane,), puller.flight, lambda _lane: prefetch)
-        self.account = account
+        self._shards = shards
+        self.account = puller.account
         self._mend = mend
         self._fetcher: Fetcher | None = None
         self._puller = puller
@@ -85,23 +155,71 @@ class AccountLanes(Lanes):
             if not over():
                 await self._shut(changes, over)
 
+    @property
+    def flights(self) -> tuple[Flight, ...]:
+        """The flights of all that they bring."""
+        return (self.flight, *(shard.flight for shard in self._shards))
+
+    @property
+    def alive(self) -> bool:
+        """Whether all of them are consumed."""
+        return super().alive and all(shard.alive for shard in self._shards)
+
+    async def open(self, session: Session) -> None:
+        """Consume those that are not consumed yet. Raises `BrokerAwayError`."""
+        await super().open(session)
+        for shard in self._shards:
+            await shard.open(session)
+
+    async def stop(self) -> None:
+        """Begin nothing more."""
+        await asyncio.gather(super().stop(), *(shard.stop() for shard in self._shards))
+
     async def close(self) -> None:
         """Close the channels, that of the fetched dials as well."""
         fetcher, self._fetcher = self._fetcher, None
         if fetcher is not None:
             await fetcher.close()
-        await super().close()
+        await asyncio.gather(super().close(), *(shard.close() for shard in self._shards))
 
     def forget(self) -> None:
         """Let go of everything on a lost session."""
         self._fetcher = None
         super().forget()
+        for shard in self._shards:
+            shard.forget()
 
     async def _work(self, session: Session, changes: Changes, over: Enough) -> None:
         def enough() -> bool:
             return over() or not self._gates.works(self.account)
 
         await self.open(session)
+        spreading = asyncio.create_task(self._spread(session, changes, over))
+        try:
+            await self._fetch(session, changes, lambda: enough() or spreading.done())
+            await spreading
+        finally:
+            spreading.cancel()
+            await asyncio.gather(spreading, return_exceptions=True)
+
+    async def _spread(self, session: Session, changes: Changes, over: Enough) -> None:
+        """Let others have the shards that they should, while the account works. Raises `BrokerAwayError`.
+
+        What has begun to step back does so to the end: only by its closing does what it had taken come back.
+        """
+
+        def enough() -> bool:
+            return over() or not self._gates.works(self.account)
+
+        def in_the_way() -> list[Shard]:
+            return [shard for shard in self._shards if shard.in_the_way]
+
+        while not enough():
+            await asyncio.gather(*(shard.step_back(session, changes, over) for shard in in_the_way()))
+            await changes.until(lambda: enough() or bool(in_the_way()))
+
+    async def _fetch(self, session: Session, changes: Changes, enough: Enough) -> None:
+        """Let dials go until ``enough`` says so."""
         while not enough():
             try:
                 await self._puller.keep(await self._fetching(session), enough)
@@ -144,23 +262,23 @@ class AccountLanes(Lanes):
         await changes.until(lambda: back() or gates.next_probe_in(account) is None, wait)
         if back() or gates.next_probe_in(account) is None:
             return
-        pauses, before = gates.pauses(account), self.flight.taken
+        pauses, before = gates.pauses(account), self.taken
         await self.open(session)
-        await changes.until(lambda: back() or self.flight.taken != before, PROBE_LOOK)
+        await changes.until(lambda: back() or self.taken != before, PROBE_LOOK)
         try:
-            if self.flight.taken == before and not back():
+            if self.taken == before and not back():
                 await self._puller.probe(await self._fetching(session))
         except BrokerAwayError:
             await self._drop_fetcher()
         except LedgerAwayError as error:
             self.flight.miss_ledger(error)
-        await changes.until(lambda: back() or gates.pauses(account) != pauses or not len(self.flight))
+        await changes.until(lambda: back() or gates.pauses(account) != pauses or not self.in_flight)
 
     async def _shut(self, changes: Changes, over: Enough) -> None:
         """Shut the lanes once what is in flight has landed; where ``over`` comes first, they stay open."""
         if self._gates.works(self.account) and self.alive:
             return
         await self.stop()
-        await changes.until(lambda: over() or not len(self.flight))
+        await changes.until(lambda: over() or not self.in_flight)
         if not over():
             await self.close()

@@ -18,7 +18,7 @@ from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.publishing import RabbitPublisher
-from callmq_worker.core.layout import Layout, dial_lanes, layout
+from callmq_worker.core.layout import Layout, Shards, dial_lanes, layout
 from callmq_worker.ledgers import open_ledger
 from callmq_worker.operations.desk import Desk
 from callmq_worker.ports import BrokerAwayError, Ledger, LedgerAwayError
@@ -31,7 +31,8 @@ MANAGEMENT: Final = "CALLMQ_MANAGEMENT_URL"
 def wanted_layout(settings: Settings, dial_queues: int = 0) -> Layout:
     """Return the layout that these settings mean, with so many queues an account for dials that wait."""
     names = Names(settings.prefix)
-    wanted = layout(names, settings.tiers, settings.account_names)
+    shards = Shards(settings.control_shards, settings.control_shards)
+    wanted = layout(names, settings.tiers, settings.account_names, shards)
     waiting = [q for a in settings.account_names for q in dial_lanes(names, a, dial_queues).queues]
     return replace(wanted, queues=(*wanted.queues, *waiting))
 

@@ -24,6 +24,7 @@ class Policy:
     max_attempts: int
     probe_interval: float
     rates: Rates
+    concurrency: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,6 +282,10 @@ class Broker(Protocol):
         """Connect. Raises `BrokerAwayError`."""
         ...
 
+    async def offers(self, kind: str) -> bool:
+        """Say whether there are exchanges of this type. Raises `BrokerAwayError`."""
+        ...
+
     def forget(self) -> None:
         """Publish nothing until the next session."""
         ...

@@ -41,7 +41,7 @@ class Puller:
     def __init__(
         self, account: str, engine: Engine, dials: Dials, flight: Flight, seats: Seats, changes: Changes
     ) -> None:
-        self._account = account
+        self.account = account
         self._engine = engine
         self._clock = engine.tools.clock
         self._dials = dials
@@ -76,9 +76,9 @@ class Puller:
 
     async def probe(self, fetcher: Fetcher) -> bool:
         """Let one dial go, whatever its pace, to see whether the account works. False: none waits."""
-        await self._dials.refresh(self._account)
-        for number in range(1, len(self._dials.berths(self._account)) + 1):
-            found = await fetcher.fetch(self._dials.lane(self._account, number))
+        await self._dials.refresh(self.account)
+        for number in range(1, len(self._dials.berths(self.account)) + 1):
+            found = await fetcher.fetch(self._dials.lane(self.account, number))
             if found is not None:
                 situated = await self._read(found[0])
                 if situated is not None:
@@ -92,9 +92,9 @@ class Puller:
             self._stirred = False
             self._empty.clear()
         if now >= self._look_at:
-            self._dials.seen_empty(self._account, frozenset(self._empty))
-            await self._dials.refresh(self._account)
-            self._look_at = now + (POLL if self._dials.berths(self._account) else LONG_POLL)
+            self._dials.seen_empty(self.account, frozenset(self._empty))
+            await self._dials.refresh(self.account)
+            self._look_at = now + (POLL if self._dials.berths(self.account) else LONG_POLL)
             self._empty.clear()
 
     def _choose(self) -> int | None:
@@ -104,7 +104,7 @@ class Puller:
             self._standing = standing
             self._held.clear()
         paths: dict[Path, int] = {}
-        for number, berth in enumerate(self._dials.berths(self._account), 1):
+        for number, berth in enumerate(self._dials.berths(self.account), 1):
             if number not in self._empty and not self._waits(number, berth):
                 paths.setdefault(self._path_of(number), number)
         return paths[self._turns.next(paths)] if paths else None
@@ -119,11 +119,11 @@ class Puller:
         return {flow.campaign for flow in berth.flows} <= paused or self._blocked_until(self._limits_of(number)) > 0
 
     def _path_of(self, number: int) -> Path:
-        return tuple(self._dials.berths(self._account)[number - 1].flows[0])
+        return tuple(self._dials.berths(self.account)[number - 1].flows[0])
 
     def _limits_of(self, number: int) -> Limits:
-        flow = self._dials.berths(self._account)[number - 1].flows[0]
-        return self._dials.rates.limits(self._account, flow.campaign, flow.sender)
+        flow = self._dials.berths(self.account)[number - 1].flows[0]
+        return self._dials.rates.limits(self.account, flow.campaign, flow.sender)
 
     def _blocked_until(self, limits: Limits) -> float:
         """Return the time before which these paces have no slot, 0 where that is over."""
@@ -146,7 +146,7 @@ class Puller:
             slot = await self._slot(expected)
             if slot is None:
                 return
-        found = await fetcher.fetch(self._dials.lane(self._account, number))
+        found = await fetcher.fetch(self._dials.lane(self.account, number))
         if found is None:
             self._more.discard(number)
             self._empty.add(number)
@@ -166,7 +166,7 @@ class Puller:
 
     def _drains(self, number: int) -> bool:
         """Say whether a campaign of a queue is cancelled: its dials are answered at once, whatever their pace."""
-        flows = self._dials.berths(self._account)[number - 1].flows
+        flows = self._dials.berths(self.account)[number - 1].flows
         return any(self._engine.tools.controls.drains(flow.campaign) for flow in flows)
 
     async def _wait(self, situated: Situated, reserved: Reserved, enough: Enough) -> bool:
@@ -203,7 +203,7 @@ class Puller:
             slot = mine.popleft()
             if slot > now - STALE:
                 return slot
-        grant = await self._dials.reserve(self._account, limits)
+        grant = await self._dials.reserve(self.account, limits)
         if grant.slots:
             self._slots = {k: left for k, left in self._slots.items() if left and left[-1] > now - STALE}
             self._slots[limits] = deque(grant.slots[1:])
@@ -221,6 +221,6 @@ class Puller:
         return await self.flight.read(replace(delivery, properties=properties), hold=False)
 
     async def _let_go(self, situated: Situated) -> None:
-        await self._seats.take(self._account)
+        await self._seats.take(self.account)
         task = self.flight.follow(situated)
         task.add_done_callback(lambda _task: self._seats.leave())

@@ -7,6 +7,7 @@ from callmq_worker.core.flow import CampaignPace, Pace, Rates
 from callmq_worker.reading import Reading
 
 MOST_DIAL_LANES: Final = 256
+MOST_SHARDS: Final = 64
 FASTEST: Final = 100_000.0
 HEAVIEST: Final = 1000.0
 LIGHTEST: Final = 0.001

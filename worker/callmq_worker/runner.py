@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from callmq_worker.changes import Changes
 from callmq_worker.controls import Controls
-from callmq_worker.core.layout import QueueSpec
+from callmq_worker.core.layout import CONSISTENT_HASH, QueueSpec
 from callmq_worker.core.note import note_key, touch
 from callmq_worker.course import Condition, Course
+from callmq_worker.crew import Crew
+from callmq_worker.flight import Flight
 from callmq_worker.gates import Gates
 from callmq_worker.housekeeping import PAUSE, keep_house
 from callmq_worker.lanes import AccountLanes, Lanes
@@ -24,6 +26,7 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
 STEADY: Final = 5.0
+PLUGIN: Final = "the plugin rabbitmq_consistent_hash_exchange is off"
 WRITTEN: Final = note_key("lanes opened")
 
 Queues = Callable[[], Awaitable[Iterable[QueueSpec]]]
@@ -53,18 +56,17 @@ class Runner:
         self.accounts: tuple[AccountLanes, ...]
         self.settler: Settler
         self._queues: Queues
+        self._crew: Crew
 
     def begin(
-        self,
-        shared: Lanes,
-        accounts: tuple[AccountLanes, ...],
-        settler: Settler,
-        queues: Queues,
+        self, shared: Lanes, accounts: tuple[AccountLanes, ...], settler: Settler, queues: Queues, crew: Crew
     ) -> None:
         """Take over what carries and settles deliveries; ``queues``: those that came to the layout meanwhile."""
         self.lanes, self.accounts = (shared, *accounts), accounts
         self.settler = settler
         self._queues = queues
+        self._crew = crew
+        crew.changed = self.changes.tell
 
     def _heard(self) -> None:
         """Take over what operators said."""
@@ -74,11 +76,15 @@ class Runner:
     @property
     def in_flight(self) -> int:
         """How many deliveries are taken and not settled."""
-        return sum(len(lanes.flight) for lanes in self.lanes)
+        return sum(lanes.in_flight for lanes in self.lanes)
+
+    @property
+    def _flights(self) -> Iterator[Flight]:
+        return (flight for lanes in self.lanes for flight in lanes.flights)
 
     async def abandon(self) -> None:
         """Stop now. What was being sent is found in the ledger by whoever gets the message next."""
-        await asyncio.gather(*(lanes.flight.abandon() for lanes in self.lanes))
+        await asyncio.gather(*(flight.abandon() for flight in self._flights))
 
     def mend(self) -> None:
         """Ask for the topology to be declared again."""
@@ -104,12 +110,12 @@ class Runner:
 
     @property
     def _ledger_fault(self) -> str | None:
-        return next((fault for lanes in self.lanes if (fault := lanes.flight.ledger_fault)), None)
+        return next((fault for flight in self._flights if (fault := flight.ledger_fault)), None)
 
     async def run(self) -> bool:
         """Work until `stop`. False: something was still in flight when the grace ended."""
         house = keep_house(self.settler, self._ledger, self._course.retention, self.condition, self._clock)
-        beside = [asyncio.create_task(each) for each in (house, self._controls.keep())]
+        beside = [asyncio.create_task(each) for each in (house, self._controls.keep(), self._crew.keep())]
         landed, tries = True, 0
         try:
             while not self._stopping:
@@ -143,13 +149,14 @@ class Runner:
         """Use one session until it is lost or the worker stops. False: the grace was too short."""
         self._session_lost = None
         self.condition.broker = None
-        for lanes in self.lanes:
-            lanes.flight.resume()
+        for flight in self._flights:
+            flight.resume()
         LOG.info("connected to the broker")
         beside = [asyncio.create_task(self._watch(session))]
         landed = True
         try:
             try:
+                await self._count_shards()
                 while not self._over():
                     if await self._ledger_answers() and await self._mended(session, self._over):
                         if len(beside) == 1:
@@ -168,6 +175,14 @@ class Runner:
         if self._session_lost and not self._stopping:
             LOG.warning("broker lost", extra={"fields": {"reason": self._session_lost}})
         return landed
+
+    async def _count_shards(self) -> None:
+        """Look whether the broker offers what shards need; without it each control lane is one queue."""
+        used, known = self._crew.wanted
+        if known > 1:
+            self._crew.offered = used == 1 or await self._broker.offers(CONSISTENT_HASH)
+            if not self._crew.offered:
+                LOG.warning("control lanes not sharded", extra={"fields": {"missing": PLUGIN}})
 
     def _drop(self) -> bool:
         for lanes in self.lanes:
@@ -194,7 +209,7 @@ class Runner:
     async def _mended(self, session: Session, enough: Callable[[], bool]) -> bool:
         """Declare what is missing. False: something can't be, and a while has passed or ``enough`` says so."""
         self._mend = False
-        layout = self._course.layout
+        layout = self._course.layout(self._crew.shards)
         faults = await session.declare(replace(layout, queues=(*layout.queues, *await self._queues())))
         if faults != self.condition.topology:
             for fault in faults:
@@ -218,8 +233,8 @@ class Runner:
         if self.condition.ledger is not None:
             LOG.warning("ledger answers")
         self.condition.ledger = None
-        for lanes in self.lanes:
-            lanes.flight.ledger_fault = None
+        for flight in self._flights:
+            flight.ledger_fault = None
         return True
 
     async def _consume(self, session: Session) -> None:

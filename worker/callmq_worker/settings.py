@@ -13,7 +13,7 @@ from callmq_contracts.names import PREFIX_PATTERN
 from callmq_worker.addresses import AccountSettings, account_names, read_accounts, read_amqp_urls
 from callmq_worker.core.flow import Rates
 from callmq_worker.core.retry import Tier, parse_tiers
-from callmq_worker.rates import MOST_DIAL_LANES, read_rates
+from callmq_worker.rates import MOST_DIAL_LANES, MOST_SHARDS, read_rates
 from callmq_worker.reading import Reading
 
 DEAD_RETENTION: Final = 7 * 86_400.0
@@ -47,6 +47,7 @@ class Settings:
     grace: float
     rates: Rates
     dial_lanes: int
+    control_shards: int
     max_attempts: int
     probe_interval: float
     tiers: tuple[Tier, ...]
@@ -89,6 +90,7 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
         grace=r.number("CALLMQ_GRACE", 35.0, 0.0, 900.0),
         rates=read_rates(r, document),
         dial_lanes=r.whole("CALLMQ_DIAL_LANES", 16, 1, MOST_DIAL_LANES),
+        control_shards=r.whole("CALLMQ_CONTROL_SHARDS", 1, 1, MOST_SHARDS),
         max_attempts=r.whole("CALLMQ_MAX_ATTEMPTS", 8, 1, 1000),
         probe_interval=r.number("CALLMQ_PROBE_INTERVAL", 15.0, 0.1, 3600.0),
         tiers=_tiers(r),

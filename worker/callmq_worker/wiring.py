@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -20,13 +21,14 @@ from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.controls import Controls
 from callmq_worker.core.intake import Rules
-from callmq_worker.core.layout import RETURNED_LANE, Lane, control_lane, lanes, layout
+from callmq_worker.core.layout import RETURNED_LANE, Lane, control_lane, lanes, layout, shard_lanes
 from callmq_worker.course import Course
+from callmq_worker.crew import Crew, count_shards
 from callmq_worker.dials import Dials
 from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
-from callmq_worker.lanes import AccountLanes, Lanes
+from callmq_worker.lanes import AccountLanes, Lanes, Shard
 from callmq_worker.ledgers import open_ledger
 from callmq_worker.pacing import Pacing
 from callmq_worker.policy import Policy, Tools
@@ -81,26 +83,34 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     secret = await ledger.secret()
     engine = Engine(_policy(settings), Tools(ledger, dispatcher, clock, observer, gates, controls, secret))
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
-    wanted = layout(names, settings.tiers, settings.account_names)
-    runner = Runner(Course(wanted, settings.grace, settings.retention), broker, ledger, gates, controls, clock)
+    course = Course(partial(layout, names, settings.tiers, settings.account_names), settings.grace, settings.retention)
+    runner = Runner(course, broker, ledger, gates, controls, clock)
     worker = Worker(runner, ledger, dispatcher, gates, controls, rotation_of(settings, dispatcher, gates))
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
-    furnish(runner, engine, settler, dials, settings.concurrency)
+    shards = await count_shards(ledger, settings.control_shards)
+    queues = [lane.queue for account in settings.account_names for lane in shard_lanes(names, account, shards)]
+    crew = Crew(ledger, clock, engine.policy.owner, shards, queues)
+    furnish(runner, engine, settler, dials, crew)
     return worker
 
 
-def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, concurrency: int) -> None:
+def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, crew: Crew) -> None:
     """Give a runner its lanes: those that all accounts share, and each account's own."""
+    concurrency = engine.policy.concurrency
     permits = Permits(concurrency)
     seats = Seats(permits.dials, lambda account: dials.rates.of(account).weight)
     own = []
     for account in dials.accounts:
         flight = Flight(engine, settler, dials, permits, runner.changes.tell)
         puller = Puller(account, engine, dials, flight, seats, runner.changes)
+        shards = tuple(
+            Shard(lane, Flight(engine, settler, dials, permits, runner.changes.tell), concurrency, crew)
+            for lane in shard_lanes(dials.names, account, crew.wanted)
+        )
         lane = control_lane(dials.names, account)
-        own.append(AccountLanes(account, lane, concurrency, puller, engine.tools.gates, runner.mend))
+        own.append(AccountLanes(lane, shards, concurrency, puller, engine.tools.gates, runner.mend))
 
     def prefetch(lane: Lane) -> int:
         if lane.name == RETURNED_LANE:
@@ -108,7 +118,7 @@ def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, conc
         return permits.dials if lane.name == DIAL else concurrency
 
     shared = Flight(engine, settler, dials, permits, runner.changes.tell)
-    runner.begin(Lanes(lanes(dials.names), shared, prefetch), tuple(own), settler, dials.queues)
+    runner.begin(Lanes(lanes(dials.names), shared, prefetch), tuple(own), settler, dials.queues, crew)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -127,6 +137,7 @@ def _policy(settings: Settings) -> Policy:
         max_attempts=settings.max_attempts,
         probe_interval=settings.probe_interval,
         rates=settings.rates,
+        concurrency=settings.concurrency,
     )
 
 

@@ -3,7 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
+
+from aiormq.exceptions import ChannelAccessRefused, ConnectionCommandInvalid
 
 from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect, reason_of
 from callmq_worker.adapters.consuming import CLOSE_TIMEOUT, RabbitConsumer
@@ -14,6 +17,7 @@ from callmq_worker.core.layout import Lane, Layout
 from callmq_worker.ports import BrokerAwayError, Clock, Delivery
 
 LOG: Final = logging.getLogger("callmq.rabbitmq")
+RESERVED: Final = "amq.callmq"  # nobody may make it, which is told only after its type was looked at
 
 
 class RabbitSession:
@@ -93,6 +97,24 @@ class RabbitBroker:
         session = RabbitSession(consuming, publishing, self._clock)
         self.publisher.use(publishing)
         return session
+
+    async def offers(self, kind: str) -> bool:
+        """Say whether there are exchanges of this type, on a connection that the question may close.
+
+        Raises `BrokerAwayError`.
+        """
+        connection = await connect(self._hosts, f"{self._name} look")
+        try:
+            channel = await bounded(connection.channel(publisher_confirms=False))
+            await bounded(channel.declare_exchange(RESERVED, kind))
+        except BrokerAwayError as error:
+            if isinstance(error.__cause__, ConnectionCommandInvalid | ChannelAccessRefused):
+                return isinstance(error.__cause__, ChannelAccessRefused)
+            raise
+        finally:
+            with suppress(BrokerAwayError):
+                await bounded(connection.close(), CLOSE_TIMEOUT)
+        return True
 
     def forget(self) -> None:
         """Publish nothing until the next session."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from callmq_contracts.envelope import ACCOUNT
+from callmq_contracts.envelope import ACCOUNT, CALL_ID
 from callmq_contracts.names import DEFAULT_ACCOUNT, DIAL, Names
 from callmq_worker.core.retry import Tier
 
@@ -19,6 +19,7 @@ NO_DELIVERY_LIMIT: Final = 2_147_483_647
 CONTROL_LANE: Final = "control"
 RETURNED_LANE: Final = "returned"
 WAITING_LANE: Final = "waiting"
+CONSISTENT_HASH: Final = "x-consistent-hash"
 LIVE_KEYS: Final = ("update", "calling.#")
 DEAD_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 
@@ -61,6 +62,19 @@ class Layout:
     stale: tuple[Binding, ...] = ()
 
 
+class Shards(NamedTuple):
+    """How many shards a control lane has.
+
+    ``used``: commands go to so many, 1 is the lane itself; ``known``: with those that were used before.
+    """
+
+    used: int = 1
+    known: int = 1
+
+
+SINGLE: Final = Shards()
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One queue that workers consume. ``ordered``: commands of one call take turns in it."""
@@ -84,6 +98,13 @@ def control_lane(names: Names, account: str) -> Lane:
     return Lane(CONTROL_LANE, names.control_of(account), ordered=True)
 
 
+def shard_lanes(names: Names, account: str, shards: Shards) -> tuple[Lane, ...]:
+    """Return the shards of an account's control lane, none where it has no others than itself."""
+    if shards.known == 1:
+        return ()
+    return tuple(Lane(CONTROL_LANE, names.control_shard(account, n + 1), ordered=True) for n in range(shards.known))
+
+
 def waiting_lane(names: Names, account: str, number: int) -> Lane:
     """Return one of the lanes in which an account's dials wait; they are fetched from it one by one."""
     return Lane(WAITING_LANE, names.dial_lane(account, number))
@@ -99,9 +120,10 @@ def dial_lanes(names: Names, account: str, count: int) -> Layout:
     return Layout(queues=tuple(QueueSpec(names.dial_lane(account, n + 1), waiting) for n in range(count)))
 
 
-def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = ()) -> Layout:
+def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = (), shards: Shards = SINGLE) -> Layout:
     """Return what must exist under these names."""
     work = {**_quorum(DELIVERY_LIMIT), **_dead_letters(names.returned)}
+    control = _control_lanes(names, sorted({*accounts, DEFAULT_ACCOUNT}), shards)
     exchanges = [
         ExchangeSpec(names.unrouted, "fanout"),
         ExchangeSpec(names.commands, "topic", {"alternate-exchange": names.unrouted}),
@@ -111,34 +133,61 @@ def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = ()) 
         ExchangeSpec(names.dead, "topic"),
         ExchangeSpec(names.replies, "topic"),
         ExchangeSpec(names.events, "topic"),
+        *control.exchanges,
     ]
-    ordered = {**work, "x-delivery-limit": ORDERED_DELIVERY_LIMIT, "x-single-active-consumer": True}
-    queues = [
-        QueueSpec(names.dial, work),
-        QueueSpec(names.control, ordered),
-        QueueSpec(names.unrouted, work),
-        *_ends(names),
-    ]
+    queues = [QueueSpec(names.dial, work), QueueSpec(names.unrouted, work), *control.queues, *_ends(names)]
     bindings = [
         Binding(names.commands, names.dial, DIAL),
-        Binding(names.control, names.control, ""),
         Binding(names.unrouted, names.unrouted, ""),
         Binding(names.returned, names.returned, ""),
         Binding(names.dead, names.dead, "#"),
+        *control.bindings,
     ]
-    for account in sorted(set(accounts) - {DEFAULT_ACCOUNT}):
-        own = names.control_of(account)
-        queues.append(QueueSpec(own, ordered))
-        bindings.append(Binding(names.live, own, "", {"x-match": "all", ACCOUNT: account}))
+    stale = [*(Binding(names.commands, names.control, key) for key in LIVE_KEYS), *control.stale]
     # Last, so that nothing reaches an account's lane by the way around it.
     bindings += [Binding(names.commands, names.live, key, kind="exchange") for key in LIVE_KEYS]
-    stale = tuple(Binding(names.commands, names.control, key) for key in LIVE_KEYS)
     for tier in tiers:
         name = names.retry(tier.name)
         exchanges.append(ExchangeSpec(name, "fanout"))
         queues.append(_tier(names, tier))
         bindings.append(Binding(name, name, ""))
-    return Layout(tuple(exchanges), tuple(queues), tuple(bindings), stale)
+    return Layout(tuple(exchanges), tuple(queues), tuple(bindings), tuple(stale))
+
+
+def _control_lanes(names: Names, accounts: Iterable[str], shards: Shards) -> Layout:
+    """Return the control lanes of these accounts: each one queue, or with its shards and what spreads over them."""
+    ordered = {
+        **_quorum(ORDERED_DELIVERY_LIMIT),
+        **_dead_letters(names.returned),
+        "x-single-active-consumer": True,
+    }
+    exchanges, queues, bindings, stale = [], [], [], []
+    for account in accounts:
+        own = (control_lane(names, account), *shard_lanes(names, account, shards))
+        queues += [QueueSpec(lane.queue, ordered) for lane in own]
+        single, sharded = _entries(names, account)
+        spread = [Binding(names.calls_of(account), lane.queue, "1") for lane in own[1:]]  # each the same weight
+        if shards.used > 1:
+            exchanges.append(_calls(names, account))
+            bindings += [*spread[: shards.used], sharded]
+            stale += [single, *spread[shards.used :]]
+        else:
+            bindings.append(single)
+            stale += [sharded] if shards.known > 1 else []
+    return Layout(tuple(exchanges), tuple(queues), tuple(bindings), tuple(stale))
+
+
+def _calls(names: Names, account: str) -> ExchangeSpec:
+    around = {"alternate-exchange": names.unrouted}  # while its shards are missing
+    return ExchangeSpec(names.calls_of(account), CONSISTENT_HASH, {"hash-header": CALL_ID, **around})
+
+
+def _entries(names: Names, account: str) -> tuple[Binding, Binding]:
+    """Return the two ways into an account's control lane: to its one queue, and to its shards."""
+    around = (names.control, {}) if account == DEFAULT_ACCOUNT else (names.live, {"x-match": "all", ACCOUNT: account})
+    exchange, arguments = around
+    single = Binding(exchange, names.control_of(account), "", arguments)
+    return single, Binding(exchange, names.calls_of(account), "", arguments, kind="exchange")
 
 
 def _ends(names: Names) -> Iterable[QueueSpec]:
