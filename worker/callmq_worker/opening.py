@@ -16,6 +16,7 @@ from callmq_worker.adapters import topology
 from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect
 from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
+from callmq_worker.adapters.depths import QueueDepths
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.publishing import RabbitPublisher
 from callmq_worker.core.layout import Layout, dial_lanes, layout
@@ -71,6 +72,13 @@ async def opened_shelf(settings: Settings) -> AsyncIterator[QueueShelf]:
     """Lend the queues to look into. Raises `BrokerAwayError`."""
     async with connected(settings, "browse") as connection:
         yield QueueShelf(connection)
+
+
+@asynccontextmanager
+async def opened_depths(settings: Settings) -> AsyncIterator[QueueDepths]:
+    """Lend the queues to measure. Raises `BrokerAwayError`."""
+    async with connected(settings, "lanes") as connection:
+        yield QueueDepths(connection)
 
 
 @asynccontextmanager
