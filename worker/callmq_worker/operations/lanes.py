@@ -95,11 +95,6 @@ class Survey:
         if found is None:
             return Depth(None)
         waiting, consumers = found
-        listed = self._listed.get(queue, {})
-        oldest = await self._depths.head(queue) if look and waiting else _number(listed.get("head_message_timestamp"))
-        in_flight = _number(listed.get("messages_unacknowledged"))
-        return Depth(waiting, consumers, None if in_flight is None else int(in_flight), oldest or None)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int) else None
+        in_flight = self._listed.get(queue, {}).get("messages_unacknowledged")
+        oldest = await self._depths.head(queue) if look and waiting else None
+        return Depth(waiting, consumers, in_flight if isinstance(in_flight, int) else None, oldest)
