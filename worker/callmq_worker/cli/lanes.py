@@ -17,8 +17,9 @@ Shows, by account and lane, what waits and is in flight, the dials a second at p
 stays as it is, the age of the oldest, and what is paused and why: by an operator, by the endpoint, by a campaign. An
 account's own line counts its waiting dials.
 
-Nothing is taken, and without --oldest nothing touched. CALLMQ_MANAGEMENT_URL (http://user:password@host:15672) lets it see what is in
-flight. Needs the workers' settings: CALLMQ_AMQP_URL, CALLMQ_LEDGER_URL, CALLMQ_PREFIX, rates, CALLMQ_CONFIG."""
+Nothing is taken, and without --oldest nothing touched. CALLMQ_MANAGEMENT_URL (http://user:password@host:15672) lets
+it see what is in flight. Needs the workers' settings: CALLMQ_AMQP_URL, CALLMQ_LEDGER_URL, CALLMQ_PREFIX, rates,
+CALLMQ_CONFIG."""
 _ENDING: Final = (
     "Exit codes: 0 done, 1 the operators' note can't be read, 2 wrong usage, 3 broker or ledger not reached."
 )
