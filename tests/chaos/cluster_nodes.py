@@ -189,7 +189,7 @@ class Member:
         }
         (self.folder / "rabbitmq.conf").write_text("".join(f"{key} = {value}\n" for key, value in conf.items()))
         (self.folder / "advanced.config").write_text(ADVANCED)
-        (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_consistent_hash_exchange].\n")
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text(self._cluster.cookie)
         cookie.chmod(0o400)

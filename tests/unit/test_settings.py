@@ -75,6 +75,7 @@ CASES = [
     ("CALLMQ_GRACE", "0", "grace", 0.0, "-1"),
     ("CALLMQ_DIAL_RATE", "0.5", "rates", Rates(Pace(0.5)), "fast"),
     ("CALLMQ_FROM_RATE", "0.1", "rates", Rates(Pace(1.0, 0.1)), "-1"),
+    ("CALLMQ_CONTROL_SHARDS", "64", "control_shards", 64, "65"),
     ("CALLMQ_DIAL_LANES", "32", "dial_lanes", 32, "0"),
     ("CALLMQ_MAX_ATTEMPTS", "1", "max_attempts", 1, "0"),
     ("CALLMQ_PROBE_INTERVAL", "0.5", "probe_interval", 0.5, "nan"),

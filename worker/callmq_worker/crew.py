@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final, NamedTuple
 
 from callmq_worker.core import crew, note
@@ -11,6 +12,7 @@ from callmq_worker.ports import Clock, Ledger, LedgerAwayError
 
 LOG = logging.getLogger("callmq.crew")
 BEAT: Final = 1.0
+BEATS_TO_COUNT: Final = 3600  # a note that nobody writes is purged after the retention
 NOTE: Final = note.note_key(crew.NOTE)
 
 
@@ -67,9 +69,11 @@ class Crew:
     async def keep(self) -> None:
         """Say each second that this worker is there, until cancelled."""
         fault: str | None = None
-        while True:
+        for beat in count():
             if self.shards.known > 1:
                 try:
+                    if beat % BEATS_TO_COUNT == 0:
+                        await count_shards(self._ledger, self.wanted.used)
                     await self.look()
                     fault = None
                 except LedgerAwayError as error:

@@ -20,8 +20,15 @@ from callmq_worker.adapters.otel_settings import exporters, problems
 from callmq_worker.adapters.reach import NotReachableError, is_loopback, reach
 from callmq_worker.core import diagnosis
 from callmq_worker.core.diagnosis import Check, State
-from callmq_worker.core.layout import control_lane, lanes
-from callmq_worker.opening import connected, management_url, opened_ledger, opened_management, wanted_layout
+from callmq_worker.core.layout import HASH_PLUGIN, Shards, control_lanes, lanes
+from callmq_worker.opening import (
+    as_offered,
+    connected,
+    management_url,
+    opened_ledger,
+    opened_management,
+    wanted_layout,
+)
 from callmq_worker.operations.topology import look as look_through
 from callmq_worker.ports import BrokerAwayError, LedgerAbsentError, LedgerAwayError, LedgerUnusableError
 from callmq_worker.settings import SQLITE, Settings, SettingsError, load
@@ -113,9 +120,13 @@ async def _broker(settings: Settings, environment: Mapping[str, str]) -> AsyncIt
                 todo = "Use amqps:// unless the network between is yours alone."
                 yield Check("broker", State.WARNING, "password and phone numbers travel unencrypted", todo)
             yield diagnosis.version(*server_of(connection))
-            async for check in _queues(settings, connection):
+            here = await as_offered(settings)
+            if here.control_shards != settings.control_shards:
+                todo = f"Run 'rabbitmq-plugins enable {HASH_PLUGIN}' on each node, or take the setting away."
+                yield Check("shards", State.WARNING, "CALLMQ_CONTROL_SHARDS has no effect: its plugin is off", todo)
+            async for check in _queues(here, connection):
                 yield check
-            async for check in _managed(settings, management):
+            async for check in _managed(here, management):
                 yield check
     except BrokerAwayError as error:
         yield Check("broker", State.AWAY, str(error), "Look at CALLMQ_AMQP_URL, the user's rights and the broker.")
@@ -130,7 +141,9 @@ async def _queues(settings: Settings, connection: AbstractConnection) -> AsyncIt
         return
     yield Check("topology", State.OK, "every exchange and queue is there")
     channel = await bounded(connection.channel(publisher_confirms=False))
-    for lane in (*(control_lane(names, a) for a in settings.account_names), *lanes(names)):
+    shards = Shards(settings.control_shards, settings.control_shards)
+    control = (lane for account in settings.account_names for lane in control_lanes(names, account, shards))
+    for lane in (*control, *lanes(names)):
         _, waiting, consumers = await look(channel, lane.queue)
         yield diagnosis.lane(lane.name, waiting, consumers)
     for name, verb in ((names.dead, "dead"), (names.unknown, "unknown")):

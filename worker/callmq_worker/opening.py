@@ -16,9 +16,10 @@ from callmq_worker.adapters import topology
 from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect
 from callmq_worker.adapters.browse import QueueShelf
 from callmq_worker.adapters.clock import SystemClock
+from callmq_worker.adapters.depths import QueueDepths
 from callmq_worker.adapters.management import Management
 from callmq_worker.adapters.publishing import RabbitPublisher
-from callmq_worker.core.layout import Layout, Shards, dial_lanes, layout
+from callmq_worker.core.layout import CONSISTENT_HASH, Layout, Shards, dial_lanes, layout
 from callmq_worker.ledgers import open_ledger
 from callmq_worker.operations.desk import Desk
 from callmq_worker.ports import BrokerAwayError, Ledger, LedgerAwayError
@@ -35,6 +36,18 @@ def wanted_layout(settings: Settings, dial_queues: int = 0) -> Layout:
     wanted = layout(names, settings.tiers, settings.account_names, shards)
     waiting = [q for a in settings.account_names for q in dial_lanes(names, a, dial_queues).queues]
     return replace(wanted, queues=(*wanted.queues, *waiting))
+
+
+async def as_offered(settings: Settings) -> Settings:
+    """Return the settings as this broker allows them: without its plugin each control lane is one queue.
+
+    Raises `BrokerAwayError`.
+    """
+    if settings.control_shards == 1:
+        return settings
+    async with connected(settings, "look") as connection:
+        offered = await topology.offers(connection, CONSISTENT_HASH)
+    return settings if offered else replace(settings, control_shards=1)
 
 
 @asynccontextmanager
@@ -72,6 +85,13 @@ async def opened_shelf(settings: Settings) -> AsyncIterator[QueueShelf]:
     """Lend the queues to look into. Raises `BrokerAwayError`."""
     async with connected(settings, "browse") as connection:
         yield QueueShelf(connection)
+
+
+@asynccontextmanager
+async def opened_depths(settings: Settings) -> AsyncIterator[QueueDepths]:
+    """Lend the queues to measure. Raises `BrokerAwayError`."""
+    async with connected(settings, "lanes") as connection:
+        yield QueueDepths(connection)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callmq_worker.changes import Changes
 from callmq_worker.controls import Controls
-from callmq_worker.core.layout import CONSISTENT_HASH, QueueSpec
+from callmq_worker.core.layout import CONSISTENT_HASH, HASH_PLUGIN, QueueSpec
 from callmq_worker.core.note import note_key, touch
 from callmq_worker.course import Condition, Course
 from callmq_worker.crew import Crew
@@ -26,7 +26,6 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 15.0
 TOPOLOGY_PAUSE: Final = 5.0
 STEADY: Final = 5.0
-PLUGIN: Final = "the plugin rabbitmq_consistent_hash_exchange is off"
 WRITTEN: Final = note_key("lanes opened")
 
 Queues = Callable[[], Awaitable[Iterable[QueueSpec]]]
@@ -182,7 +181,7 @@ class Runner:
         if known > 1:
             self._crew.offered = used == 1 or await self._broker.offers(CONSISTENT_HASH)
             if not self._crew.offered:
-                LOG.warning("control lanes not sharded", extra={"fields": {"missing": PLUGIN}})
+                LOG.warning("control lanes not sharded", extra={"fields": {"plugin off": HASH_PLUGIN}})
 
     def _drop(self) -> bool:
         for lanes in self.lanes:

@@ -1,5 +1,6 @@
 """From settings to objects: the only place where adapters are named."""
 
+import asyncio
 import base64
 import logging
 import os
@@ -39,6 +40,7 @@ from callmq_worker.runner import Runner
 from callmq_worker.seats import Seats
 from callmq_worker.settings import Settings
 from callmq_worker.settler import Means, Settler
+from callmq_worker.telling import Telling
 
 LOG = logging.getLogger("callmq.wiring")
 SHORTEST_SECRET: Final = 6
@@ -54,15 +56,20 @@ class Worker:
     gates: Gates
     controls: Controls
     rotation: Rotation
+    telling: Telling
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def run(self) -> bool:
         """Work until stopped. False: something was still in flight when the grace ended."""
         self.rotation.begin()
+        telling = asyncio.create_task(self.telling.keep())
         try:
             return await self.runner.run()
         finally:
             self.rotation.end()
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            await self.telling.end()
             await self.dispatcher.close()
             await self.ledger.close()
 
@@ -81,17 +88,19 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     controls = Controls(ledger, clock)
     gates = Gates(clock, settings.probe_interval, pacing)
     secret = await ledger.secret()
-    engine = Engine(_policy(settings), Tools(ledger, dispatcher, clock, observer, gates, controls, secret))
+    policy = _policy(settings)
+    engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, controls, secret))
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
     course = Course(partial(layout, names, settings.tiers, settings.account_names), settings.grace, settings.retention)
     runner = Runner(course, broker, ledger, gates, controls, clock)
-    worker = Worker(runner, ledger, dispatcher, gates, controls, rotation_of(settings, dispatcher, gates))
+    rotation, telling = rotation_of(settings, dispatcher, gates), Telling(gates, ledger, clock, policy.owner)
+    worker = Worker(runner, ledger, dispatcher, gates, controls, rotation, telling)
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
     shards = await count_shards(ledger, settings.control_shards)
     queues = [lane.queue for account in settings.account_names for lane in shard_lanes(names, account, shards)]
-    crew = Crew(ledger, clock, engine.policy.owner, shards, queues)
+    crew = Crew(ledger, clock, policy.owner, shards, queues)
     furnish(runner, engine, settler, dials, crew)
     return worker
 

@@ -33,6 +33,7 @@ HELPS: Final = {
     "pause": "let a campaign's dials, or an account, wait until they are resumed",
     "resume": "end a pause of a campaign or an account",
     "controls": "show what operators have cancelled and paused",
+    "lanes": "show what waits in each lane, its pace, and what holds it up",
     "sandbox": "run a stand-in for the endpoint",
     "doctor": "look for what is wrong with broker, ledger and settings",
     "schema": "print the AsyncAPI document or the JSON Schema",

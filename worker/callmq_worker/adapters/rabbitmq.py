@@ -6,18 +6,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from aiormq.exceptions import ChannelAccessRefused, ConnectionCommandInvalid
-
 from callmq_worker.adapters.amqp import Connection, Hosts, bounded, connect, reason_of
 from callmq_worker.adapters.consuming import CLOSE_TIMEOUT, RabbitConsumer
 from callmq_worker.adapters.fetching import RabbitFetcher
 from callmq_worker.adapters.publishing import RabbitPublisher
-from callmq_worker.adapters.topology import declare, verify
+from callmq_worker.adapters.topology import declare, offers, verify
 from callmq_worker.core.layout import Lane, Layout
 from callmq_worker.ports import BrokerAwayError, Clock, Delivery
 
 LOG: Final = logging.getLogger("callmq.rabbitmq")
-RESERVED: Final = "amq.callmq"  # nobody may make it, which is told only after its type was looked at
 
 
 class RabbitSession:
@@ -105,16 +102,10 @@ class RabbitBroker:
         """
         connection = await connect(self._hosts, f"{self._name} look")
         try:
-            channel = await bounded(connection.channel(publisher_confirms=False))
-            await bounded(channel.declare_exchange(RESERVED, kind))
-        except BrokerAwayError as error:
-            if isinstance(error.__cause__, ConnectionCommandInvalid | ChannelAccessRefused):
-                return isinstance(error.__cause__, ChannelAccessRefused)
-            raise
+            return await offers(connection, kind)
         finally:
             with suppress(BrokerAwayError):
                 await bounded(connection.close(), CLOSE_TIMEOUT)
-        return True
 
     def forget(self) -> None:
         """Publish nothing until the next session."""

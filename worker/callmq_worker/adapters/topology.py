@@ -5,7 +5,12 @@ from typing import Final
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ConnectionCommandInvalid,
+)
 
 from callmq_worker.adapters.amqp import bounded
 from callmq_worker.core.comparison import name_of
@@ -14,6 +19,7 @@ from callmq_worker.ports import BrokerAwayError
 
 REFUSED: Final = "this user may not create it: create it (callmq topology export shows how) or grant 'configure'"
 DIFFERENT: Final = "it exists with other settings: delete it, or use another CALLMQ_PREFIX"
+RESERVED: Final = "amq.callmq"  # nobody may make it, which is told only after its type was looked at
 Call = Callable[[AbstractChannel], Awaitable[object]]
 
 
@@ -40,6 +46,18 @@ class _Channels:
     async def close(self) -> None:
         if self._channel is not None and not self._channel.is_closed:
             await bounded(self._channel.close())
+
+
+async def offers(connection: AbstractConnection, kind: str) -> bool:
+    """Say whether there are exchanges of this type; no closes the connection. Raises `BrokerAwayError`."""
+    channel = await bounded(connection.channel(publisher_confirms=False))
+    try:
+        await bounded(channel.declare_exchange(RESERVED, kind))
+    except BrokerAwayError as error:
+        if isinstance(error.__cause__, ConnectionCommandInvalid | ChannelAccessRefused):
+            return isinstance(error.__cause__, ChannelAccessRefused)
+        raise
+    return True
 
 
 async def declare(connection: AbstractConnection, layout: Layout) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import Final
 
 from callmq_worker.adapters.management import vhost_of
 from callmq_worker.cli.words import EXIT_NO, EXIT_OK, perform, print_json, print_rows, say
-from callmq_worker.core.layout import definitions
+from callmq_worker.core.layout import HASH_PLUGIN, definitions
 from callmq_worker.core.picture import mermaid
-from callmq_worker.opening import management_url, opened_ground, opened_management, wanted_layout
+from callmq_worker.opening import as_offered, management_url, opened_ground, opened_management, wanted_layout
 from callmq_worker.operations import topology
 from callmq_worker.operations.topology import Finding
 from callmq_worker.rates import MOST_DIAL_LANES
@@ -26,8 +26,9 @@ export   prints the broker's definitions JSON, for a broker whose workers may no
 
 picture  prints the layout as a Mermaid flowchart
 
-Needs CALLMQ_AMQP_URL (export and picture do without), and CALLMQ_PREFIX, CALLMQ_RETRY_TIERS and CALLMQ_CONFIG
-as the workers have them: each account of the file has a control lane of its own.
+Needs CALLMQ_AMQP_URL (export and picture do without), and CALLMQ_PREFIX, CALLMQ_RETRY_TIERS, CALLMQ_CONFIG and
+CALLMQ_CONTROL_SHARDS as the workers have them: each account of the file has a control lane of its own, with so
+many shards.
 Exit codes: 0 all is there, 1 something is missing or different, 2 wrong usage, 3 the broker could not be reached."""
 
 
@@ -80,12 +81,15 @@ async def _export(args: argparse.Namespace) -> int:
 async def _look(args: argparse.Namespace) -> int:
     settings = load(broker_only=True)
     url = management_url()
-    layout = wanted_layout(settings, args.dial_lanes)
+    here = await as_offered(settings)
+    layout = wanted_layout(here, args.dial_lanes)
     async with opened_ground(settings) as ground, opened_management(settings, url) as management:
         if args.act == "declare":
             findings = await topology.declare(ground, layout)
         else:
             findings = await topology.verify(ground, layout, management)
+    if here.control_shards != settings.control_shards:
+        findings.append(Finding("plugin", HASH_PLUGIN, "wrong", "CALLMQ_CONTROL_SHARDS needs it, and it is off."))
     return _print(findings, as_json=args.json)
 
 

@@ -69,5 +69,10 @@ class KnownShards:
 
     def __call__(self, text: bytes | None, _now: float) -> tuple[bytes | None, int]:
         """Return the note's next text, and the number; a single lane is no shard and writes nothing."""
-        known = max(self._used, int(text) if text else 1)
+        known = max(self._used, self.count(text))
         return (b"%d" % known if self._used > 1 else None), known
+
+    @staticmethod
+    def count(text: bytes | None) -> int:
+        """Return the number that a note keeps."""
+        return int(text) if text else 1

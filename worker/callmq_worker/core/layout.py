@@ -20,6 +20,7 @@ CONTROL_LANE: Final = "control"
 RETURNED_LANE: Final = "returned"
 WAITING_LANE: Final = "waiting"
 CONSISTENT_HASH: Final = "x-consistent-hash"
+HASH_PLUGIN: Final = "rabbitmq_consistent_hash_exchange"
 LIVE_KEYS: Final = ("update", "calling.#")
 DEAD_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 
@@ -105,6 +106,11 @@ def shard_lanes(names: Names, account: str, shards: Shards) -> tuple[Lane, ...]:
     return tuple(Lane(CONTROL_LANE, names.control_shard(account, n + 1), ordered=True) for n in range(shards.known))
 
 
+def control_lanes(names: Names, account: str, shards: Shards) -> tuple[Lane, ...]:
+    """Return all lanes of an account's commands on live calls."""
+    return (control_lane(names, account), *shard_lanes(names, account, shards))
+
+
 def waiting_lane(names: Names, account: str, number: int) -> Lane:
     """Return one of the lanes in which an account's dials wait; they are fetched from it one by one."""
     return Lane(WAITING_LANE, names.dial_lane(account, number))
@@ -123,7 +129,7 @@ def dial_lanes(names: Names, account: str, count: int) -> Layout:
 def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = (), shards: Shards = SINGLE) -> Layout:
     """Return what must exist under these names."""
     work = {**_quorum(DELIVERY_LIMIT), **_dead_letters(names.returned)}
-    control = _control_lanes(names, sorted({*accounts, DEFAULT_ACCOUNT}), shards)
+    control = _live(names, sorted({*accounts, DEFAULT_ACCOUNT}), shards)
     exchanges = [
         ExchangeSpec(names.unrouted, "fanout"),
         ExchangeSpec(names.commands, "topic", {"alternate-exchange": names.unrouted}),
@@ -154,7 +160,7 @@ def layout(names: Names, tiers: tuple[Tier, ...], accounts: Iterable[str] = (), 
     return Layout(tuple(exchanges), tuple(queues), tuple(bindings), tuple(stale))
 
 
-def _control_lanes(names: Names, accounts: Iterable[str], shards: Shards) -> Layout:
+def _live(names: Names, accounts: Iterable[str], shards: Shards) -> Layout:
     """Return the control lanes of these accounts: each one queue, or with its shards and what spreads over them."""
     ordered = {
         **_quorum(ORDERED_DELIVERY_LIMIT),
@@ -163,7 +169,7 @@ def _control_lanes(names: Names, accounts: Iterable[str], shards: Shards) -> Lay
     }
     exchanges, queues, bindings, stale = [], [], [], []
     for account in accounts:
-        own = (control_lane(names, account), *shard_lanes(names, account, shards))
+        own = control_lanes(names, account, shards)
         queues += [QueueSpec(lane.queue, ordered) for lane in own]
         single, sharded = _entries(names, account)
         spread = [Binding(names.calls_of(account), lane.queue, "1") for lane in own[1:]]  # each the same weight
@@ -173,7 +179,7 @@ def _control_lanes(names: Names, accounts: Iterable[str], shards: Shards) -> Lay
             stale += [single, *spread[shards.used :]]
         else:
             bindings.append(single)
-            stale += [sharded] if shards.known > 1 else []
+            stale += [sharded, *spread] if shards.known > 1 else []
     return Layout(tuple(exchanges), tuple(queues), tuple(bindings), tuple(stale))
 
 
