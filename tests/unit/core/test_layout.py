@@ -63,6 +63,7 @@ def test_a_command_on_a_live_call_reaches_the_lane_of_its_account(command):
 def test_what_an_earlier_layout_bound_is_dropped():
     assert {(b.exchange, b.target, b.key) for b in WANTED.stale} == {
         ("shop.commands", "shop.control", "update"), ("shop.commands", "shop.control", "calling.#"),
+        ("shop.control", "shop.calls.default", ""), ("shop.live", "shop.calls.second", ""),
     }  # fmt: skip
 
 

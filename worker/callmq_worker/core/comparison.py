@@ -37,9 +37,10 @@ def differences(wanted: Layout, exchanges: Listed, queues: Listed, bindings: Lis
         _note(wrong, "binding", name_of(binding), None if _shape(binding) in bound else "is missing")
     expected = {_shape(b) for b in wanted.bindings}
     own = {("queue", q.name) for q in wanted.queues} | {("exchange", name) for name in _inner(wanted)}
+    stale = {_shape(b) for b in wanted.stale}
     for shape in sorted(bound.keys() - expected):
         binding = bound[shape]
-        if (binding.kind, binding.target) in own:
+        if (binding.kind, binding.target) in own or shape in stale:
             why = f"is not of the layout: its {binding.kind} gets messages that are not meant for it"
             _note(wrong, "binding", name_of(binding), why)
     return wrong

@@ -179,7 +179,7 @@ def _live(names: Names, accounts: Iterable[str], shards: Shards) -> Layout:
             stale += [single, *spread[shards.used :]]
         else:
             bindings.append(single)
-            stale += [sharded, *spread] if shards.known > 1 else []
+            stale += [sharded, *spread]
     return Layout(tuple(exchanges), tuple(queues), tuple(bindings), tuple(stale))
 
 
