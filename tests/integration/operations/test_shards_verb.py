@@ -1,4 +1,4 @@
-"""Shards of the control lane by an operator's hand: made, verified, looked at, and a broker that has not their plugin."""
+"""Shards of the control lane by an operator: made, verified, looked at; and a broker without their plugin."""
 
 from __future__ import annotations
 
