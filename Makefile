@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-cluster bench bench-decode bench-lanes bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-order chaos-cluster bench bench-decode bench-lanes bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -38,6 +38,10 @@ simulate: setup ## live simulated worlds, or tell one: ARGS="--seed 7 --story", 
 
 chaos: setup ## a campaign of faults against real workers and a real broker; ARGS="--seed 7 --commands 5000 --faults 50 --only kill,sleep"
 	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos $(ARGS)
+
+ORDER := --commands 50000 --calls 500 --workers 4 --faults 120 --healthy 2000 --only kill,kill_holder,kill_all,kill_after_the_record,terminate,terminate_holder,rolling_restart,sleep,close_channels,too_many,errors,slow,reset_before_acting
+chaos-order: setup ## 50,000 commands on 500 calls while workers are killed and restarted and the endpoint asks for retries; ARGS="--shards 8 --seed 2"
+	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos $(ORDER) $(ARGS)
 
 chaos-cluster: setup ## what befalls a cluster of three nodes, in network namespaces of their own; needs root; ARGS="--only kill_leader"
 	@PYTHONPATH=deploy:tests $(PYTHON) -m chaos.cluster $(ARGS)

@@ -29,13 +29,15 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--only", default="", help=f"kinds with commas between them, of {', '.join(KINDS)}")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="no fault begins after so long")
+    parser.add_argument("--calls", type=int, default=0, help="commands on so many long calls, few dials among them")
+    parser.add_argument("--shards", type=int, default=1, help="of the lane of live calls")
     told = parser.parse_args()
     only = tuple(name for name in told.only.split(",") if name)
     if unknown := set(only) - set(KINDS):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.disable(logging.CRITICAL)
-    order = Order(told.seed, told.commands, told.faults, told.healthy, told.workers, only, told.seconds)
+    order = Order(**{**vars(told), "only": only})
     result = uvloop.run(_run(order))
     print(table(result))
     for breach in result.breaches[:40]:

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ from chaos.kinds import Struck, schedule, strike
 from chaos.memory import growths
 from chaos.observer import connect
 from chaos.stage import DISTURBED, HEALTHY, Stage, stage
-from chaos.traffic import scripts
+from chaos.traffic import Script, busy_calls, scripts
 from promises import tally
 
 # Settled; stopped with work that will be delivered again; asked to end before it had begun.
@@ -42,7 +42,10 @@ QUIET_WITHIN = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for. ``commands``: the least; as long as faults go on, more are published."""
+    """What is asked for. ``commands``: the least; as long as faults go on, more are published.
+
+    ``calls``: how many live calls they are spread over; 0: each has a few, and most commands are dials.
+    """
 
     seed: int = 1
     commands: int = 2000
@@ -51,6 +54,12 @@ class Order:
     workers: int = 3
     only: tuple[str, ...] = ()
     seconds: float = float("inf")
+    calls: int = 0
+    shards: int = 1
+
+    def scripts(self, commands: int = sys.maxsize) -> Iterator[Script]:
+        """Return what is published, from the start on, until it has so many commands."""
+        return busy_calls(self.seed, self.calls, commands) if self.calls else scripts(self.seed, commands)
 
 
 @dataclass
@@ -77,7 +86,7 @@ async def run(order: Order, node: PrivateNode, url: str, say: Callable[[str], No
     folder = Path(tempfile.mkdtemp(prefix=f"callmq-chaos-{order.seed}-"))
     result = Result(order, folder)
     began = time.monotonic()
-    async with stage(node, url, folder, order.workers) as here:
+    async with stage(node, url, folder, order.workers, order.shards) as here:
         await _healthy(here, order, say)
         await _disturbed(here, order, result, say)
         await settled(here, result)
@@ -111,7 +120,7 @@ async def _healthy(here: Stage, order: Order, say: Callable[[str], None]) -> Non
     here.crew.more = HEALTHY
     await here.crew.begin()
     await seen.tap(here.url)
-    await here.producer.publish(itertools.islice(scripts(order.seed, order.healthy), None), "healthy")
+    await here.producer.publish(order.scripts(order.healthy), "healthy")
     await quiet(here)
     say(f"healthy phase: {len(here.producer.sent)} published, {len(here.observer.replies)} replies")
     await here.crew.end()
@@ -124,7 +133,7 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
     producer, over = here.producer, asyncio.Event()
     told = itertools.takewhile(
         lambda _: producer.published < order.commands or not over.is_set(),
-        itertools.islice(scripts(order.seed, sys.maxsize), first, None),
+        itertools.islice(order.scripts(), first, None),
     )
     share = (order.commands - producer.published) / max(1, order.faults)
     producer.allowed = producer.published + 2 * share
@@ -192,7 +201,7 @@ async def quiet(here: Stage) -> bool:
 async def _rests(here: Stage) -> bool:
     connection = await connect(here.url)
     async with connection:
-        waiting = sum((await seen.left(connection)).values())
+        waiting = sum((await seen.left(connection, here.shards)).values())
     return not waiting and not seen.recorded(here.ledger)[1]
 
 
@@ -222,6 +231,7 @@ def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
         "healthy": sum(here.producer.phase_of.get(seen.script_of(s.name)) == "healthy" for s in evidence.sent),
         "receipts": len(evidence.receipts),
         "replies": len(evidence.replies),
+        "parted": len(evidence.parted),
         "lost": sum(sent.confirmed and sent.name not in answered for sent in evidence.sent),
         "doubled": sum(count > 1 for key, count in acted.items() if key in unsafe),
         "contradicting": sum(b.startswith("no_reply_contradicts") for b in result.breaches),

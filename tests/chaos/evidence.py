@@ -14,17 +14,16 @@ from typing import Any
 import orjson
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from callmq_worker.core.layout import dial_lanes, layout
+from callmq_worker.core.layout import Shards, dial_lanes, layout
 from callmq_worker.core.retry import parse_tiers
 from chaos.observer import NAMES, connect
 from chaos.stage import TIERS, Stage
-from chaos.traffic import NUMBER, PASSWORD
+from chaos.traffic import BATCH, NUMBER, PASSWORD
 from promises import Copy, Journal, Receipt, Said, Sent, breaches
 from world import TOKEN
 
 TAP = "tap"
 DIAL_LANES = 16
-BATCH = 400
 LATER = frozenset({401, 403, 429})
 FAILED = 500
 # Of what was not carried out, the head of the answer says so, whatever becomes of its body.
@@ -97,7 +96,7 @@ async def gather(stage: Stage) -> Evidence:
     evidence = Evidence(stage.producer.sent, receipts, replies, [at for at, _, _ in documents])
     connection = await connect(stage.url)
     async with connection:
-        evidence.left = await left(connection)
+        evidence.left = await left(connection, stage.shards)
         evidence.dead = [_copy(m, m.routing_key.partition(".")[0]) for m in await taken(connection, NAMES.dead)]
         evidence.parked = [_copy(m, "unknown") for m in await taken(connection, NAMES.unknown)]
         tapped = await taken(connection, TAP)
@@ -118,10 +117,10 @@ def _copy(message: Any, outcome: str) -> tuple[str, Copy]:
     return message.correlation_id or "", Copy(None if key is None else str(key), outcome, message.body)
 
 
-async def left(connection: Any) -> dict[str, int]:
+async def left(connection: Any, shards: Shards) -> dict[str, int]:
     """Count what lies in lanes and tiers."""
     counts = {}
-    for queue in layout(NAMES, parse_tiers(TIERS)).queues:
+    for queue in layout(NAMES, parse_tiers(TIERS), (), shards).queues:
         if queue.name not in (NAMES.dead, NAMES.unknown):
             counts[queue.name] = await _depth(connection, queue.name)
     for queue in dial_lanes(NAMES, "default", DIAL_LANES).queues:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from callmq_demo.administration import vhost_of
 from callmq_demo.faults import BrokerError
+from callmq_worker.core.layout import control_lanes
 from chaos.crew import Worker
 from chaos.faults_endpoint import armed
 from chaos.kinds import kind
@@ -110,9 +111,10 @@ async def lose_binding(stage: Stage, chance: random.Random) -> str:
 
 
 async def holder(stage: Stage) -> Worker | None:
-    """Return the worker whom the broker gives the commands of live calls, as soon as there is one."""
+    """Return the worker whom the broker gives the commands of live calls, or of a shard, as soon as there is one."""
+    queue = control_lanes(NAMES, "default", stage.shards)[-1].queue
     for _ in range(10):
-        asked = HOLDER.replace("VHOST", vhost_of(stage.url)).replace("QUEUE", NAMES.control)
+        asked = HOLDER.replace("VHOST", vhost_of(stage.url)).replace("QUEUE", queue)
         ports = {int(port) for port in re.findall(r"\d+", await stage.evaluate(PORT + asked))}
         for worker in stage.workers:
             if worker.proxy.ports & ports:

@@ -40,6 +40,7 @@ class Producer:
         self.held.set()
         self._stranger: Any = None
         self._extra: list[Script] = []
+        self._on_call: dict[str | None, asyncio.Task[None]] = {}
         self._poisons = 0
 
     def poison(self) -> str:
@@ -61,10 +62,13 @@ class Producer:
                 await self._may_go()
                 await window.acquire()
                 self.phase_of[script.number] = phase
-                if script.call_id:
+                earlier = self._on_call.get(script.call_id)
+                if script.call_id and earlier is None:
                     self.sandbox.calls.make(script.call_id, "answered", self.sandbox.now())
                 self.published += len(script.letters)
-                task = tasks.create_task(self._play(client, script))
+                task = tasks.create_task(self._play(client, script, earlier))
+                if script.call_id:
+                    self._on_call[script.call_id] = task
                 task.add_done_callback(lambda _: window.release())
             await asyncio.sleep(0)
         await self._leave()
@@ -82,7 +86,10 @@ class Producer:
             while self.outstanding > self.most:
                 await asyncio.sleep(0.02)
 
-    async def _play(self, client: Client, script: Script) -> None:
+    async def _play(self, client: Client, script: Script, earlier: asyncio.Task[None] | None) -> None:
+        """Publish a script once the one before on the same call is."""
+        if earlier is not None:
+            await earlier
         count = 0
         for letter in script.letters:
             if letter.pause:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from callmq_contracts.address import parse_addresses
 from callmq_demo.administration import vhost_of
 from callmq_worker.adapters.web import Answer, Request
+from callmq_worker.core.layout import SINGLE, Shards
 from callmq_worker.sandbox.endpoint import PATH
 from callmq_worker.sandbox.server import Sandbox
 from callmq_worker.sandbox.settings import SandboxSettings
@@ -64,6 +65,7 @@ class Stage:
     crew: Crew
     observer: Observer
     producer: Producer
+    shards: Shards = SINGLE
     failover: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -102,7 +104,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(node: Node, url: str, folder: Path, workers: int) -> AsyncIterator[Stage]:
+async def stage(node: Node, url: str, folder: Path, workers: int, shards: int = 1) -> AsyncIterator[Stage]:
     """Set it; take it down at the end. Where the URL has several hosts, workers connect to them without a proxy."""
     settings = SandboxSettings(
         project_id="project", api_token=TOKEN, cps=0.0, ring_seconds=0.0, answer_seconds=0.0, talk_seconds=86_400.0,
@@ -116,7 +118,8 @@ async def stage(node: Node, url: str, folder: Path, workers: int) -> AsyncIterat
             proxy = await held.enter_async_context(Proxy(addresses[0].port))
             places.append(Worker(number, proxy, folder / f"worker-{number}.log", _free_port()))
         observer = Observer(url)
-        here = Stage(node, url, folder, sandbox, None, observer, Producer(url, observer, sandbox))  # type: ignore[arg-type]
+        producer = Producer(url, observer, sandbox)
+        here = Stage(node, url, folder, sandbox, None, observer, producer, Shards(shards, shards))  # type: ignore[arg-type]
         here.crew = Crew(places, lambda worker: _told(here, worker))
         await observer.prepare(here.administration, here.vhost)
         held.callback(here.crew.kill)
@@ -139,6 +142,7 @@ def _told(here: Stage, worker: Worker) -> dict[str, str]:
         "CALLMQ_HEALTH_ADDR": f"127.0.0.1:{worker.probe}",
         "CALLMQ_LOG_LEVEL": "info",
         "CALLMQ_GRACE": "8",
+        "CALLMQ_CONTROL_SHARDS": str(here.shards.used),
     }
     return environment(url, here.ledger, here.sandbox.door(worker), **more)
 

@@ -14,8 +14,9 @@ def table(result: Result) -> str:
     """Return it as text."""
     order, counts = result.order, result.counts
     disturbed = sum(result.doubts.values()) - result.doubts.get("healthy", 0)
+    shape = f"{order.workers} workers, {order.shards} shards, {order.calls or 'short'} calls"
     head = [
-        f"seed {order.seed}, {len(result.struck)} faults, {order.workers} workers, {result.seconds:.0f} s",
+        f"seed {order.seed}, {len(result.struck)} faults, {shape}, {result.seconds:.0f} s",
         " ".join(f"{name} {count}" for name, count in counts.items()),
         "outcomes: " + ", ".join(f"{name} {count}" for name, count in sorted(result.outcomes.items())),
         "publishes: " + ", ".join(f"{name} {count}" for name, count in sorted(result.results.items())),

@@ -5,7 +5,7 @@ import pytest
 from chaos.crew import Weight
 from chaos.evidence import Evidence, script_of
 from chaos.memory import growths, slope
-from chaos.traffic import scripts
+from chaos.traffic import BATCH, busy_calls, scripts
 from promises import Receipt, Said, Sent, breaches
 
 
@@ -55,6 +55,40 @@ def test_doubt_is_a_breach_in_the_healthy_phase_only():
 @pytest.mark.parametrize(("name", "number"), [("12.3", 12), ("s12-3", 12), ("order-1", -1), (None, -1)])
 def test_names_and_keys_tell_their_script(name, number):
     assert script_of(name) == number
+
+
+def on_one_call(*acted_at: float) -> Evidence:
+    """Return what is seen of as many scripts of one call, in this order."""
+    told = [(script, at) for script, at in zip(long_call(), acted_at, strict=False)]
+    sent, receipts = [], []
+    for script, at in told:
+        for letter in script.letters:
+            sent.append(Sent(letter.key, letter.key, letter.command, letter.body, "safe", float("inf"), script.call_id))
+            receipts.append(Receipt(letter.key, letter.command, at, True, call_id=script.call_id))
+    return Evidence(sent, receipts, [], [])
+
+
+def long_call():
+    return [script for script in busy_calls(1, 2, 400) if script.number < BATCH]
+
+
+def test_the_order_on_a_long_call_is_judged_over_all_its_scripts():
+    numbers = [script.number for script in long_call()]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > 20
+    phases = dict.fromkeys(numbers, "disturbed")
+    for times, broken in (((1.0, 2.0, 3.0), False), ((1.0, 3.0, 2.0), True)):
+        journals = on_one_call(*times).journals(phases, "healthy")
+        names = {breach.partition(":")[0] for journal in journals for breach in breaches(journal)}
+        assert ("calls_keep_their_order" in names) == broken
+
+
+def test_busy_calls_are_many_and_their_commands_of_every_class():
+    letters = [letter for script in busy_calls(3, 50, 5000) for letter in script.letters]
+    assert {letter.safety for letter in letters} == {"safe", "convergent", "guarded", "unsafe"}
+    on_calls = [letter for letter in letters if letter.call_id]
+    assert len({letter.call_id for letter in on_calls}) == 50
+    assert len(on_calls) > 0.9 * len(letters)
 
 
 def test_a_seed_publishes_the_same_of_every_safety_class():

@@ -19,7 +19,13 @@ ON_CALL = (
     "calling.record", "calling.play.volume", "calling.denoise", "calling.user_event", "calling.ai_sidecar.status",
     "calling.play.pause", "calling.transfer", "calling.record.pause",
 )  # fmt: skip
+# Of each class, and done as often as they are sent.
+REPEATABLE = (
+    "calling.ai_sidecar.status", "calling.denoise", "calling.denoise.stop", "calling.ai_hold", "calling.ai_unhold",
+    "calling.user_event", "calling.transfer",
+)  # fmt: skip
 HOUR = 3600.0
+BATCH = 400  # so many scripts are judged together
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,33 @@ def scripts(seed: int, commands: int) -> Iterator[Script]:
         yield script
         count += len(script.letters)
         number += 1
+
+
+def busy_calls(seed: int, calls: int, commands: int) -> Iterator[Script]:
+    """Yield scripts of a few commands on one of so many calls, dials among them, until they have so many letters.
+
+    All scripts of a call are judged together: their numbers are of one batch. Raises `ValueError` where it is full.
+    """
+    chance = random.Random(f"calls {seed}")
+    ids = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(calls)]
+    begun, dials, count = [0] * calls, calls * BATCH, 0
+    while count < commands:
+        if chance.random() < 0.1:
+            script = Script(dials, (_dial(dials, f"s{dials}-0"),))
+            dials += 1
+        else:
+            call = chance.randrange(calls)
+            script = _on_call(chance, call * BATCH + begun[call], ids[call])
+            begun[call] += 1
+            if begun[call] == BATCH:
+                raise ValueError(f"more than {BATCH} scripts of one call")
+        yield script
+        count += len(script.letters)
+
+
+def _on_call(chance: random.Random, number: int, call_id: str) -> Script:
+    bodies = [{**EXAMPLES[chance.choice(REPEATABLE)][0], "id": call_id} for _ in range(chance.randint(1, 5))]
+    return Script(number, tuple(_letter(body, f"s{number}-{at}", call_id) for at, body in enumerate(bodies)), call_id)
 
 
 def poisoned(number: int) -> Script:
