@@ -88,9 +88,13 @@ class Envelope(NamedTuple):
     doubt: bool = False
     trace: Mapping[str, str] = NOTHING
 
+    def begins(self, received_at: float) -> float:
+        """Return from when on its lifetime counts: its timestamp, or its first receipt if that was before."""
+        return received_at if self.published_at is None else min(self.published_at, received_at)
+
     def deadline(self, received_at: float, lifetime: float) -> float:
         """Return when the command expires, in seconds since the epoch: the earliest of all that is said about it."""
-        start = self.published_at if self.published_at is not None else received_at
+        start = self.begins(received_at)
         end = self.expires_at if self.expires_at is not None else start + lifetime
         if self.time_to_live is not None:
             end = min(end, start + self.time_to_live)

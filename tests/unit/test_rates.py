@@ -54,6 +54,11 @@ def test_accounts_and_campaigns_have_paces_of_their_own(toml):
     ("text", "named"),
     [
         ("[campaigns.a]\nweight = 0\n", "campaigns.a.weight"),
+        ("[campaigns.a]\nweight = 1e-9\n", "campaigns.a.weight"),  # what has a weight has turns, so none starves
+        ("[campaigns.a]\nweight = nan\n", "campaigns.a.weight"),
+        ("[campaigns.a]\nrate = inf\n", "campaigns.a.rate"),
+        ("dial_rate = 'nan'\n", "CALLMQ_DIAL_RATE"),
+        ("from_rate = -0.5\n", "CALLMQ_FROM_RATE"),
         ("[campaigns.a]\nrate = -1\n", "campaigns.a.rate"),
         ("[campaigns.a]\npace = 1\n", "campaigns.a.pace"),
         ("campaigns = 3\n", "campaigns"),
@@ -62,5 +67,5 @@ def test_accounts_and_campaigns_have_paces_of_their_own(toml):
         ("[accounts.7]\nspace = 's'\nproject_id = 'p'\napi_token = 't'\n", "accounts.7"),
     ],
 )
-def test_paces_and_weights_that_can_not_be_are_named(text, named, toml):
+def test_paces_and_weights_that_can_not_be_are_named_and_so_none_sums_to_nothing(text, named, toml):
     assert names(**toml(text)) == [named]

@@ -113,10 +113,11 @@ class Engine:
         expired = clock.now() >= accepted.expires_at
         if not expired and not await self._passes(accepted):
             if controls.rests(accepted):
-                return Postponed(CAMPAIGN_PAUSE, "campaign paused", past=situated.past)
+                return Postponed(self._within(accepted, CAMPAIGN_PAUSE), "campaign paused", past=situated.past)
             if situated.hold or situated.delivery.lane == WAITING_LANE:
                 return Returned()  # its account's lanes are shut by now, or tried with another command
-            return Postponed(self._until_probe(envelope.account), "account paused", past=situated.past)
+            wait = self._within(accepted, self._until_probe(envelope.account))
+            return Postponed(wait, "account paused", past=situated.past)
         if envelope.key is None:
             return await self._keyless(situated, accepted)
         asked_at, intent = self.tools.clock.monotonic(), self._intent(accepted)
@@ -188,7 +189,7 @@ class Engine:
         spared = await self.tools.gates.heard(made, answer, verdict, claimed_at)
         if isinstance(verdict, Again):
             return settle.again(verdict, made, self._situation(made, verdict, situated, spared=spared))
-        return settle.after(verdict, made, self.policy.probe_interval)
+        return settle.after(verdict, made, self._within(accepted, self.policy.probe_interval))
 
     def _situation(self, made: settle.Attempt, again: Again, situated: Situated, *, spared: bool) -> Situation:
         gates, account = self.tools.gates, made.accepted.envelope.account
@@ -205,6 +206,10 @@ class Engine:
             spared=spared,
             shut_for=0.0 if gates.works(account) else self._until_probe(account),
         )
+
+    def _within(self, accepted: Accepted, seconds: float) -> float:
+        """Return a wait that is not longer than the command lives: then it is answered, whatever is paused."""
+        return max(settle.LEASE_POLL, min(seconds, accepted.expires_at - self.tools.clock.now()))
 
     def _until_probe(self, account: str) -> float:
         """Return the seconds after which it is worth a try whether this account works."""

@@ -258,7 +258,8 @@ def test_an_unreadable_time_to_live_is_a_fault(value):
     [
         (Envelope(), 1000 + 30),
         (Envelope(published_at=900.0), 900 + 30),
-        (Envelope(published_at=2000.0), 2000 + 30),
+        (Envelope(published_at=2000.0), 1000 + 30),  # a lifetime does not begin in the future
+        (Envelope(published_at=2000.0, time_to_live=5.0), 1000 + 5),
         (Envelope(expires_at=950.0), 950),
         (Envelope(expires_at=9999.0), 9999),  # longer than the default, because somebody said so
         (Envelope(time_to_live=5.0), 1000 + 5),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from hypothesis import given
@@ -142,6 +144,15 @@ def test_a_seal_holds_for_its_message_and_for_nothing_else(change):
     values = {"callmq-attempts": 1, "callmq-doubt": False, "expires-at": int(START * 2000) + 1, "idempotency-key": "x"}
     changed = {**headers, change: values[change]} if change in values else headers
     assert judged(body, properties(routing_key, headers=changed)).envelope.attempts == 0
+
+
+@pytest.mark.parametrize("timestamp", [START - 1, START + 1e9])
+def test_no_command_outlives_the_memory_of_its_key(timestamp):
+    given = properties("dial", timestamp=timestamp, headers={"expires-at": "9999-12-31T23:59:59Z"})
+    rules = replace(RULES, longest_life=100.0)
+    found = read(GOOD, given, START, rules, secret=SECRET)
+    assert isinstance(found, Accepted)
+    assert found.expires_at == min(timestamp, START) + 100
 
 
 def test_what_the_broker_took_out_for_its_age_is_over():

@@ -97,8 +97,8 @@ def read(
         ceiling = restrictions.max_price_per_minute
     if problem is not None:
         return refuse(Rejected(problem, decoded.name, decoded.call_id))
-    start = envelope.published_at if envelope.published_at is not None else first_received
-    expires_at = min(envelope.deadline(first_received, decoded.lifetime), start + rules.longest_life)
+    latest = envelope.begins(first_received) + rules.longest_life
+    expires_at = min(envelope.deadline(first_received, decoded.lifetime), latest)
     expires_at = min(expires_at, received_at) if broker_expired else expires_at
     return Accepted(decoded, envelope, first_received, expires_at, ceiling)
 

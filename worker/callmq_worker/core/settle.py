@@ -113,7 +113,7 @@ class Attempt:
         return self.claimed[1] if self.claimed is not None else None
 
 
-def after(verdict: Done | Refused | InDoubt | Paused, made: Attempt, probe_interval: float) -> Settlement:
+def after(verdict: Done | Refused | InDoubt | Paused, made: Attempt, pause: float) -> Settlement:
     """Return how the delivery ends after an attempt with this verdict, where that allows no other at once."""
     match verdict:
         case Done(status, document):
@@ -126,7 +126,7 @@ def after(verdict: Done | Refused | InDoubt | Paused, made: Attempt, probe_inter
             return conclude(made, _unknown(made.used, reason, status))
         case Paused(reason):
             past = Past(made.used - 1, made.doubt)
-            return Postponed(probe_interval, reason, made.claim, spare=True, ordered=True, past=past)
+            return Postponed(pause, reason, made.claim, spare=True, ordered=True, past=past)
         case _:
             assert_never(verdict)
 
