@@ -14,11 +14,13 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import aio_pika
 import orjson
 import uvloop
 
 from callmq import Client, Message
 from callmq_contracts.examples import EXAMPLES
+from callmq_contracts.names import Names
 from callmq_demo.node import PrivateNode
 from callmq_worker.sandbox.server import Sandbox
 from callmq_worker.sandbox.settings import SandboxSettings
@@ -26,6 +28,7 @@ from world import TOKEN, environment
 
 DIAL = EXAMPLES["dial"][0]
 EVENT = EXAMPLES["calling.user_event"][0]
+NAMES = Names()
 CALLS = 50
 RATE = 100
 
@@ -108,9 +111,25 @@ async def _measure(
         publishing = asyncio.ensure_future(_publish(client, count))
         times = await live(client, sandbox, calls, seconds, "during")
         print(told("while dials are published and sorted", times, process), flush=True)
-        print(f"{await publishing} dials confirmed in {time.monotonic() - began:.0f} s", flush=True)
-        await asyncio.sleep(20)
-        print(told(f"{count} dials wait", await live(client, sandbox, calls, seconds, "all"), process), flush=True)
+        print(f"{await publishing} dials confirmed after {time.monotonic() - began:.0f} s", flush=True)
+        waiting = await _all_sorted(url)
+        print(f"all sorted after {time.monotonic() - began:.0f} s, {waiting} wait", flush=True)
+        print(told(f"{waiting} dials wait", await live(client, sandbox, calls, seconds, "all"), process), flush=True)
+
+
+async def _all_sorted(url: str) -> int:
+    """Wait until no dial lies before the queues of its flow; return how many lie in those."""
+    async with await aio_pika.connect(url) as connection:
+        while await _depth(connection, NAMES.dial):
+            await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the last ones are in flight
+        return sum([await _depth(connection, NAMES.dial_lane("default", n)) for n in (1, 2)])
+
+
+async def _depth(connection: aio_pika.abc.AbstractConnection, name: str) -> int:
+    async with connection.channel() as channel:
+        queue = await channel.declare_queue(name, passive=True)
+        return queue.declaration_result.message_count or 0
 
 
 async def _publish(client: Client, count: int) -> int:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from chaos.proxy import Proxy
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
 START_SECONDS = 60.0
 TESTS = str(Path(__file__).parents[1])
 WORK = ("-m", "callmq", "work")
@@ -24,7 +23,7 @@ WORK = ("-m", "callmq", "work")
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The resident memory of one worker at one moment. ``done``: the requests that came from its place until then."""
+    """The memory of one worker at one moment, in MB. ``done``: the requests that came from its place until then."""
 
     at: float
     worker: int
@@ -64,9 +63,11 @@ class Worker:
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, -1))
 
     def memory(self) -> float:
-        """Return the resident memory in MB, 0 where there is no process."""
-        with contextlib.suppress(OSError, AssertionError, IndexError):
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE / 1e6
+        """Return its own memory in MB, without what files lend it; 0 where there is no process."""
+        with contextlib.suppress(OSError, AssertionError):
+            for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Anonymous:"):
+                    return int(line.split()[1]) / 1e3
         return 0.0
 
     async def ready(self) -> None:
