@@ -1,6 +1,6 @@
 # make demo: see it work. make test, make check: what CI runs. make setup: .venv, which the others make as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-order chaos-cluster bench bench-decode bench-lanes bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
+.PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-order chaos-cluster bench bench-decode bench-lanes bench-pace bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
 IMAGE ?= callmq:dev
@@ -83,6 +83,9 @@ bench-decode: setup ## measure: CPU microseconds of decode, bodies a second of c
 
 bench-lanes: setup ## measure live calls beside a backlog of dials; ARGS="--dials 100000 --seconds 30"
 	@PYTHONPATH=deploy:tests $(PYTHON) tests/benchmarks/lanes.py $(ARGS)
+
+bench-pace: setup ## measure the pace of several workers together; ARGS="--workers 3 --rate 10 --seconds 130"
+	@PYTHONPATH=deploy:tests $(PYTHON) tests/benchmarks/pace.py $(ARGS)
 
 bench-ledger: stores ## measure each ledger: CPU microseconds and pairs a second of reserve and complete; one of them in ARGS=postgres
 	@PYTHONPATH=deploy:tests $(PYTHON) tests/benchmarks/ledger.py $(ARGS)
