@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from callmq_worker.controls import Controls
-from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, shard_lanes, waiting_lane
+from callmq_worker.core.layout import WAITING_LANE, Lane, control_lane, lanes, layout, waiting_lane
 from callmq_worker.course import Course
 from callmq_worker.crew import Crew
 from callmq_worker.ports import Delivery, LedgerAwayError
@@ -70,8 +70,7 @@ class Host:
                 await self.session.lost()
         course = Course(partial(layout, NAMES, TIERS, RULES.accounts), 20.0, 1_000_000.0)
         runner = self.runner = Runner(course, HostBroker(self), ledger, hand.gates, hand.controls, clock)
-        shards = [lane.queue for lane in shard_lanes(NAMES, "default", self.world.shards)]
-        crew = Crew(ledger, clock, self.process.name, self.world.shards, shards)
+        crew = Crew(ledger, clock, self.process.name, self.world.shards)
         furnish(runner, hand.engine, hand.settler, hand.dials, crew)
         landed = await runner.run()
         self.note("ends", "" if landed else "and something was in flight")

@@ -21,7 +21,7 @@ class Team:
         self.told: list[str] = []
 
     def worker(self, owner: str, shards: Shards = FOUR) -> Crew:
-        crew = Crew(MemoryLedger(self.clock.now, self.store), self.clock, owner, shards, QUEUES)
+        crew = Crew(MemoryLedger(self.clock.now, self.store), self.clock, owner, shards)
         crew.offered = True
         crew.changed = lambda: self.told.append(owner)
         return crew
@@ -49,6 +49,8 @@ async def test_of_two_workers_each_has_half_and_hears_of_the_other_half():
     await two.look()  # it is there, and has nothing open that could stand behind the first one's
     await one.look()
     assert [one.rival(queue) for queue in QUEUES] == [None] * 4
+    assert [two.rival(queue) for queue in QUEUES] == [Opening("one", 1)] * 4
+    team.told.clear()
     open_all(two)
     await two.look()
     await one.look()
@@ -92,11 +94,11 @@ async def test_the_number_of_shards_is_kept_by_who_has_them_and_outlives_who_has
     assert await count_shards(ledger, 1) == Shards(1, 4)
 
 
-def test_without_the_plugin_there_are_no_shards():
+def test_without_the_plugin_no_shard_is_used():
     crew = Team().worker("one")
     assert crew.shards == Shards(4, 4)
     crew.offered = False
-    assert crew.shards == SINGLE
+    assert crew.shards == Shards(1, 4)  # none is used, and what lies in them is worked off
 
 
 async def kept_until(crew: Crew, done) -> None:

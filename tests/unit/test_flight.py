@@ -120,7 +120,7 @@ async def test_what_a_lost_session_still_hands_over_does_not_overtake_what_was_r
         clock,
     )
     hand.dials.accounts = ("default",)
-    furnish(runner, hand.engine, hand.settler, hand.dials, Crew(hand.ledger, clock, hand.owner, SINGLE, ()))
+    furnish(runner, hand.engine, hand.settler, hand.dials, Crew(hand.ledger, clock, hand.owner, SINGLE))
     running = asyncio.create_task(runner.run())
     flight = runner.accounts[0].flight
     await until(lambda: flight.taken == 3 and len(flight) == 1, running)

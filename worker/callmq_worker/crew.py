@@ -1,13 +1,13 @@
 """This worker among the others: it says that it is there, and hears which shards another should have."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from typing import Final, NamedTuple
 
 from callmq_worker.core import crew, note
 from callmq_worker.core.crew import KnownShards, Presence
-from callmq_worker.core.layout import SINGLE, Shards
+from callmq_worker.core.layout import Shards
 from callmq_worker.ports import Clock, Ledger, LedgerAwayError
 
 LOG = logging.getLogger("callmq.crew")
@@ -30,13 +30,13 @@ class Opening(NamedTuple):
 
 
 class Crew:
-    """What this worker knows of all of them. ``queues``: all shards of all accounts.
+    """What this worker knows of all of them.
 
     ``wanted``: the shards that the settings ask for; ``offered``: whether the broker has what they need; ``changed`` is
     called when other workers should have other shards.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, owner: str, shards: Shards, queues: Sequence[str]) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, owner: str, shards: Shards) -> None:
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
@@ -45,16 +45,17 @@ class Crew:
         self._openings: dict[str, Opening] = {}
         self.wanted = shards
         self.offered = False
-        self._queues = queues
         self.changed: Callable[[], None] = lambda: None
 
     @property
     def shards(self) -> Shards:
-        """The shards that there are."""
-        return self.wanted if self.offered else SINGLE
+        """The shards that there are: without the plugin none is used, and what lies in them is still worked off."""
+        return self.wanted if self.offered else self.wanted._replace(used=1)
 
     def opened(self, queue: str) -> None:
-        """Note that this worker has opened a shard, behind those that had it open."""
+        """Note that this worker has a shard open, behind those that had it open before."""
+        if queue in self._open:
+            return
         self._numbers[queue] = self._numbers.get(queue, 0) + 1
         self._open.add(queue)
 
@@ -88,11 +89,11 @@ class Crew:
         """Say once that this worker is there, and hear who is. Raises `LedgerAwayError`."""
         presence = Presence(self._owner, {queue: self._numbers[queue] for queue in self._open})
         members = await self._ledger.transact(NOTE, note.amend(NOTE, presence))
-        owners = crew.assigned(sorted(members), self._queues)
+        owners = crew.assigned({owner: member.openings for owner, member in members.items()})
         openings = {
             queue: Opening(owner, members[owner].openings[queue])
             for queue, owner in owners.items()
-            if owner != self._owner and queue in members[owner].openings
+            if owner != self._owner
         }
         if openings != self._openings:
             self._openings = openings

@@ -92,8 +92,8 @@ class Shard(Lanes):
 
     @property
     def alive(self) -> bool:
-        """Whether it is consumed, or will be as soon as it has stepped back, or is none."""
-        return self._stepping or not self._crew.offered or super().alive
+        """Whether it is consumed, or will be as soon as it has stepped back."""
+        return self._stepping or super().alive
 
     @property
     def in_the_way(self) -> bool:
@@ -103,10 +103,13 @@ class Shard(Lanes):
 
     async def open(self, session: Session) -> None:
         """Consume it, behind those that do. Raises `BrokerAwayError`."""
-        if self._crew.offered and not super().alive:
+        if not super().alive:
             self._behind = self._crew.rival(self._queue)
             await super().open(session)
-            self._crew.opened(self._queue)
+
+    def claim(self) -> None:
+        """Tell the others that this worker could have it."""
+        self._crew.opened(self._queue)
 
     async def close(self) -> None:
         """Let another worker have it."""
@@ -127,6 +130,7 @@ class Shard(Lanes):
             if not over():
                 await self.close()
                 await self.open(session)
+                self.claim()
         finally:
             self._stepping = False
 
@@ -194,6 +198,8 @@ class AccountLanes(Lanes):
             return over() or not self._gates.works(self.account)
 
         await self.open(session)
+        for shard in self._shards:
+            shard.claim()
         spreading = asyncio.create_task(self._spread(session, changes, over))
         try:
             await self._fetch(session, changes, lambda: enough() or spreading.done())
@@ -264,15 +270,19 @@ class AccountLanes(Lanes):
             return
         pauses, before = gates.pauses(account), self.taken
         await self.open(session)
-        await changes.until(lambda: back() or self.taken != before, PROBE_LOOK)
-        try:
+        while self.taken == before and not back():  # where nothing waits, the lanes stay open until something comes
+            await changes.until(lambda: back() or self.taken != before, PROBE_LOOK)
             if self.taken == before and not back():
-                await self._puller.probe(await self._fetching(session))
+                await self._probe_dials(session)
+        await changes.until(lambda: back() or gates.pauses(account) != pauses or not self.in_flight)
+
+    async def _probe_dials(self, session: Session) -> None:
+        try:
+            await self._puller.probe(await self._fetching(session))
         except BrokerAwayError:
             await self._drop_fetcher()
         except LedgerAwayError as error:
             self.flight.miss_ledger(error)
-        await changes.until(lambda: back() or gates.pauses(account) != pauses or not self.in_flight)
 
     async def _shut(self, changes: Changes, over: Enough) -> None:
         """Shut the lanes once what is in flight has landed; where ``over`` comes first, they stay open."""

@@ -23,6 +23,7 @@ POLL: Final = 1.0  # seconds until what other workers put into a queue is seen
 LONG_POLL: Final = 5.0  # where nothing ever waited
 LONGEST_HOLD: Final = 2.0  # seconds: what waits longer goes back, so that others may pass it
 STALE: Final = 1.0
+MOST_PASSED: Final = 100  # dials at most that one probe looks at
 
 Enough = Callable[[], bool]
 
@@ -74,17 +75,25 @@ class Puller:
             else:
                 await self._step(fetcher, number, enough)
 
-    async def probe(self, fetcher: Fetcher) -> bool:
-        """Let one dial go, whatever its pace, to see whether the account works. False: none waits."""
+    async def probe(self, fetcher: Fetcher) -> None:
+        """Let one dial be sent, whatever its pace, to see whether the account works.
+
+        Those before it that are paused, cancelled, expired or answered tell nothing, and go their way.
+        Raises `BrokerAwayError` and `LedgerAwayError`.
+        """
         await self._dials.refresh(self.account)
-        for number in range(1, len(self._dials.berths(self.account)) + 1):
-            found = await fetcher.fetch(self._dials.lane(self.account, number))
-            if found is not None:
-                situated = await self._read(found[0])
-                if situated is not None:
-                    self.flight.follow(situated)
-                return True
-        return False
+        passed = 0
+        for number, berth in enumerate(self._dials.berths(self.account), 1):
+            while passed < MOST_PASSED and not self._rests(berth):
+                found = await fetcher.fetch(self._dials.lane(self.account, number))
+                situated = await self._read(found[0]) if found is not None else None
+                if situated is None:
+                    break
+                tells = isinstance(situated.read, Accepted) and await self._engine.needs_slot(situated.read)
+                self.flight.follow(situated)
+                if tells:
+                    return
+                passed += 1
 
     async def _look(self) -> None:
         now = self._clock.monotonic()
@@ -115,8 +124,11 @@ class Puller:
             return True
         if self._drains(number):
             return False
-        paused = self._engine.tools.controls.paused_campaigns.keys()
-        return {flow.campaign for flow in berth.flows} <= paused or self._blocked_until(self._limits_of(number)) > 0
+        return self._rests(berth) or self._blocked_until(self._limits_of(number)) > 0
+
+    def _rests(self, berth: Berth) -> bool:
+        """Say whether all campaigns of a queue are paused."""
+        return {flow.campaign for flow in berth.flows} <= self._engine.tools.controls.paused_campaigns.keys()
 
     def _path_of(self, number: int) -> Path:
         return tuple(self._dials.berths(self.account)[number - 1].flows[0])

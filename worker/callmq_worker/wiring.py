@@ -44,6 +44,8 @@ from callmq_worker.telling import Telling
 
 LOG = logging.getLogger("callmq.wiring")
 SHORTEST_SECRET: Final = 6
+# The same for all workers: a queue puts back out of order what comes back to it in other parts than it was taken in.
+ORDERED_PREFETCH: Final = 200
 
 
 @dataclass(slots=True)
@@ -99,8 +101,7 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
     shards = await count_shards(ledger, settings.control_shards)
-    queues = [lane.queue for account in settings.account_names for lane in shard_lanes(names, account, shards)]
-    crew = Crew(ledger, clock, policy.owner, shards, queues)
+    crew = Crew(ledger, clock, policy.owner, shards)
     furnish(runner, engine, settler, dials, crew)
     return worker
 
@@ -115,11 +116,11 @@ def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, crew
         flight = Flight(engine, settler, dials, permits, runner.changes.tell)
         puller = Puller(account, engine, dials, flight, seats, runner.changes)
         shards = tuple(
-            Shard(lane, Flight(engine, settler, dials, permits, runner.changes.tell), concurrency, crew)
+            Shard(lane, Flight(engine, settler, dials, permits, runner.changes.tell), ORDERED_PREFETCH, crew)
             for lane in shard_lanes(dials.names, account, crew.wanted)
         )
         lane = control_lane(dials.names, account)
-        own.append(AccountLanes(lane, shards, concurrency, puller, engine.tools.gates, runner.mend))
+        own.append(AccountLanes(lane, shards, ORDERED_PREFETCH, puller, engine.tools.gates, runner.mend))
 
     def prefetch(lane: Lane) -> int:
         if lane.name == RETURNED_LANE:

@@ -3,7 +3,7 @@
 No promise depends on it. The broker hands a shard to one worker at a time, and this only says to whom it should.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -42,17 +42,28 @@ class Presence:
         return orjson.dumps({owner: list(member) for owner, member in crew.items()}), crew
 
 
-def assigned(owners: Sequence[str], shards: Sequence[str]) -> dict[str, str]:
-    """Return the worker of each shard: none has two more than another, and few move when a worker comes or goes."""
+def assigned(opened: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Return the worker of each shard, among those that have it open; ``opened``: the shards of each worker.
+
+    Where all have the same open, none has two more than another. Few move when a worker comes or goes.
+    """
+    shards = sorted({shard for own in opened.values() for shard in own})
+    owners = sorted(owner for owner, own in opened.items() if own)
     least, more = divmod(len(shards), max(1, len(owners)))
     load = dict.fromkeys(owners, 0)
     found: dict[str, str] = {}
-    for shard in sorted(shards) if owners else ():
-        free = [owner for owner in owners if load[owner] < least or (load[owner] == least and more)]
+    for shard in shards:
+        able = [owner for owner in owners if shard in opened[owner]]
+        free = [owner for owner in able if load[owner] < least + (more > 0)] or _least_loaded(able, load)
         found[shard] = max(free, key=lambda owner: _weight(owner, shard))
         more -= load[found[shard]] == least
         load[found[shard]] += 1
     return found
+
+
+def _least_loaded(owners: Sequence[str], load: Mapping[str, int]) -> list[str]:
+    least = min(load[owner] for owner in owners)
+    return [owner for owner in owners if load[owner] == least]
 
 
 def _weight(owner: str, shard: str) -> bytes:
