@@ -49,8 +49,8 @@ async def test_a_dial_of_a_paused_campaign_waits_in_a_tier_and_uses_up_nothing()
     for _ in range(12):
         assert await story.carry(DIAL, given, lane="waiting") == "acknowledged"
         given = again(story.publisher.taken[-1])
-        assert story.publisher.taken[-1].exchange == "callmq.retry.5s"
-        story.clock._time += 5
+        assert story.publisher.taken[-1].exchange == "callmq.retry.30s"
+        story.clock._time += 30
     assert (story.record, story.dispatcher.sent) == (None, [])
     await story.hand.tell(controls.resume(SPRING))
     await story.carry(DIAL, given, lane="waiting")

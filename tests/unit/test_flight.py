@@ -18,6 +18,7 @@ from flights import NAMES, TIERS, Hand, delivery
 from world import until
 
 EVENT = EXAMPLES["calling.user_event"][0]
+DENOISE = EXAMPLES["calling.denoise"][0]
 
 
 class HeldDispatcher(MemoryDispatcher):
@@ -52,6 +53,56 @@ async def test_what_is_recalled_never_overtakes_though_its_channel_still_lives()
     hand.flight.take(delivery(clock, EVENT, properties(EVENT["command"], "b"), lane="control"), ordered=True)
     await until(lambda: not len(hand.flight))
     assert [request.key for request in endpoint.sent] == ["a", "b"]
+
+
+def keyless(clock: ManualClock, call: str | None = None):
+    body = {**DENOISE, "id": call or DENOISE["id"]}
+    return delivery(clock, body, properties(DENOISE["command"], None), lane="control")
+
+
+async def test_what_waits_for_a_permit_when_its_session_is_lost_never_begins():
+    clock, endpoint = ManualClock(auto=True), HeldDispatcher(Turn(Answered(200), acts=True))
+    hand = Hand(clock, MemoryStore(), endpoint, MemoryPublisher(), concurrency=1)
+    first, second = keyless(clock), keyless(clock, "5a1b0d3e-7c7a-4b6c-9a53-0f6f0a3f1d11")
+    for each in (first, second):
+        hand.flight.take(each, ordered=True)
+    await until(lambda: endpoint.begun == 1)
+    hand.flight.recall()
+    endpoint.go.set()
+    await until(lambda: not len(hand.flight))
+    assert len(endpoint.sent) == 1
+    assert (first.receipt.settled, second.receipt.settled) == ("acknowledged", None)
+
+
+async def test_nothing_leaves_for_a_delivery_whose_channel_is_lost():
+    clock, endpoint = ManualClock(auto=True), HeldDispatcher(Turn(Answered(200), acts=True))
+    hand = Hand(clock, MemoryStore(), endpoint, MemoryPublisher())
+    lost = keyless(clock)
+    hand.flight.take(lost, ordered=True)
+    await until(lambda: endpoint.begun == 1)  # it connects to the endpoint
+    lost.receipt.alive = False
+    endpoint.go.set()
+    await until(lambda: not len(hand.flight))
+    assert endpoint.sent == []
+
+
+async def test_an_unforeseen_fault_lets_no_later_command_of_the_call_pass(monkeypatch, caplog):
+    clock, endpoint = ManualClock(auto=True), MemoryDispatcher([])
+    hand, faults = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), []
+    decide = hand.engine.decide
+
+    async def failing(situated):
+        if situated.read.envelope.key == "a" and len(faults) < 2:
+            faults.append(ZeroDivisionError())
+            raise faults[-1]
+        return await decide(situated)
+
+    monkeypatch.setattr(hand.engine, "decide", failing)
+    for key in ("a", "b"):
+        hand.flight.take(delivery(clock, EVENT, properties(EVENT["command"], key), lane="control"), ordered=True)
+    await until(lambda: not len(hand.flight))
+    assert [request.key for request in endpoint.sent] == ["a", "b"]
+    assert caplog.text.count("delivery not settled, tried again") == 2
 
 
 async def test_a_fault_in_reading_puts_the_delivery_back(monkeypatch, caplog):

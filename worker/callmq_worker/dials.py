@@ -1,7 +1,7 @@
 """How dials wait: in which queue of their account, and for which slot of its pace."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -19,6 +19,7 @@ from callmq_worker.ports import LedgerAwayError
 LONGEST_LOOK: Final = 5.0
 BATCH_SECONDS: Final = 0.25
 MOST_SLOTS: Final = 50
+REFRESHED: Final = 3600.0  # seconds after which a note is written again: one that nobody writes is purged
 
 Limits = tuple[tuple[str, float], ...]
 
@@ -40,7 +41,7 @@ class Dials:
         self._berths: dict[str, Berths] = {}
         self._noted: dict[tuple[str, Flow], float] = {}
         self._stirred: dict[str, Callable[[], None]] = {}
-        self._empty: dict[str, frozenset[int]] = {}
+        self._depths: dict[str, Mapping[int, int]] = {}
 
     def berths(self, account: str) -> Berths:
         """Return an account's queues and what lies in them."""
@@ -58,7 +59,10 @@ class Dials:
 
     async def refresh(self, account: str) -> None:
         """Look at what the others agreed on meanwhile. Raises `LedgerAwayError`."""
-        record = await self._ledger.look(note.note_key(berths.NOTE, account))
+        key = note.note_key(berths.NOTE, account)
+        record = await self._ledger.look(key)
+        if record is not None and self._clock.now() - record.updated_at > REFRESHED:
+            await self._ledger.transact(key, note.amend(key, lambda said, _now: (said, None)))
         found = berths.read(note.content(record))
         if len(found) >= len(self.berths(account)):  # an older answer may come behind a newer one
             self._berths[account] = found
@@ -67,7 +71,7 @@ class Dials:
         """Return the settlement of a dial that has to wait. Raises `LedgerAwayError`."""
         number, now = berths.find(self.berths(account), flow), self._clock.monotonic()
         if not number or now - self._noted.get((account, flow), -berths.NOTED) >= berths.NOTED:
-            change = Assignment(flow, self._most, self._empty.get(account, frozenset()))
+            change = Assignment(flow, self._most, self._depths.get(account, {}))
             key = note.note_key(berths.NOTE, account)
             self._berths[account] = await self._ledger.transact(key, note.amend(key, change))
             number = berths.find(self.berths(account), flow)
@@ -83,9 +87,9 @@ class Dials:
         if account in self._stirred:
             self._stirred[account]()
 
-    def seen_empty(self, account: str, numbers: frozenset[int]) -> None:
-        """Note which queues were empty just now: another flow may have one that nobody used for long."""
-        self._empty[account] = numbers
+    def seen(self, account: str, depths: Mapping[int, int]) -> None:
+        """Note how many dials lie in the queues: another flow may have one that is empty and unused for long."""
+        self._depths[account] = depths
 
     def limits(self, accepted: Accepted) -> Limits:
         """Return what paces a dial."""
@@ -99,12 +103,15 @@ class Dials:
         most = MOST_SLOTS if not paced else max(1, min(MOST_SLOTS, int(min(paced) * BATCH_SECONDS)))
         return await self._pacing.reserve(account, limits, most)
 
-    async def slot(self, accepted: Accepted) -> None:
-        """Wait for the slot of one dial. Raises `LedgerAwayError`."""
-        limits = self.limits(accepted)
+    async def slot(self, accepted: Accepted, patience: float) -> bool:
+        """Wait for the slot of one dial. False: it has none within so many seconds. Raises `LedgerAwayError`."""
+        limits, end = self.limits(accepted), self._clock.monotonic() + patience
         while self._clock.now() < accepted.expires_at:
+            if self._clock.monotonic() >= end:
+                return False
             grant = await self._pacing.reserve(accepted.envelope.account, limits, 1)
             if grant.slots:
                 await self._clock.sleep(max(0.0, grant.slots[0] - self._clock.monotonic()))
-                return
+                return True
             await self._clock.sleep(min(LONGEST_LOOK, grant.again_in))
+        return True  # to be answered as expired

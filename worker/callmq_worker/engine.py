@@ -35,7 +35,7 @@ from callmq_worker.ports import (
 )
 
 UNPACED: Final = Pace(0.0)
-CAMPAIGN_PAUSE: Final = 5.0
+CAMPAIGN_PAUSE: Final = 30.0
 
 
 class Engine:
@@ -62,7 +62,8 @@ class Engine:
             return None
         envelope = read.envelope
         waits = (
-            rates.of(envelope.account) != UNPACED
+            rates.shared
+            or rates.of(envelope.account) != UNPACED
             or envelope.campaign is not None
             or envelope.priority is not Priority.NORMAL
             or not self.tools.gates.works(envelope.account)
@@ -177,7 +178,7 @@ class Engine:
 
     async def _attempt(self, made: settle.Attempt, situated: Situated, claimed_at: float) -> Settlement:
         accepted, clock = made.accepted, self.tools.clock
-        leave = partial(self._may_leave, made, claimed_at)
+        leave = partial(self._may_leave, made, situated, claimed_at)
         answer = await self.tools.dispatcher.dispatch(self._request(made), leave)
         if isinstance(answer, Withheld):
             self.tools.gates.waive(accepted.envelope.account, name_of(accepted))
@@ -227,10 +228,13 @@ class Engine:
             resend=made.used - 1,
         )
 
-    async def _may_leave(self, made: settle.Attempt, claimed_at: float) -> bool:
-        """Say whether the first byte may leave: in time, not cancelled, and for an unsafe command durably marked."""
+    async def _may_leave(self, made: settle.Attempt, situated: Situated, claimed_at: float) -> bool:
+        """Say whether the first byte may leave: in time, not cancelled, and for an unsafe command durably marked.
+
+        Nothing leaves for a delivery whose channel is lost: by now another worker may have it, and what follows it.
+        """
         clock, accepted = self.tools.clock, made.accepted
-        if self.tools.controls.bars(accepted):
+        if self.tools.controls.bars(accepted) or not situated.delivery.receipt.alive:
             return False
         if made.claim is not None and accepted.command.safety is Safety.UNSAFE:
             claimed_at = clock.monotonic()

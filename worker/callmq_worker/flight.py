@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Final
@@ -21,8 +21,10 @@ from callmq_worker.ports import Clock, Delivery, LedgerAwayError, Observer
 from callmq_worker.settler import Settler
 
 LOG = logging.getLogger("callmq.flight")
-LONGEST_HOLD: Final = 60.0
+LONGEST_HOLD: Final = 300.0  # seconds for which a lane that keeps order holds a command between its attempts
+LONGEST_WAIT: Final = 60.0  # seconds for which a dial that the broker took out of its queue is held for its slot
 FAULT_PAUSE: Final = 1.0
+FAULTS: Final = 3  # unforeseen ones that a command in a lane that keeps order may have before it is put back
 _DIALS: Final = (DIAL, WAITING_LANE)
 
 
@@ -168,11 +170,22 @@ class Flight:
         try:
             if not self._order.enter(call_id, ticket):
                 await _unless(recall, ticket.wait())
-            return await self._settle(situated, recall)
+            return await self._insist(situated, recall)
         finally:
             successor = self._order.leave(call_id, ticket)
             if successor is not None:
                 successor.set()
+
+    async def _insist(self, situated: Situated, recall: asyncio.Event) -> str:
+        """Settle it, again where that fails in a way that nobody thought of: put back, it would be overtaken."""
+        for _ in range(FAULTS):
+            try:
+                return await self._settle(situated, recall)
+            except Exception:
+                LOG.exception("delivery not settled, tried again", extra={"fields": {"lane": situated.delivery.lane}})
+                await _unless(recall, self._clock.sleep(FAULT_PAUSE))
+                situated = replace(situated, past=replace(situated.past, doubt=True))
+        return await self._settle(situated, recall)
 
     async def _settle(self, situated: Situated, recall: asyncio.Event) -> str:
         held = 0.0
@@ -181,12 +194,13 @@ class Flight:
                 await self._give_back(situated)
                 return "returned"
             try:
-                settlement = await self._decide(situated) if await self._in_time(situated, recall) else None
+                settlement = await self._decide(situated, recall) if await self._in_time(situated, recall) else None
             except LedgerAwayError as error:
                 self.miss_ledger(error)
                 settlement = Returned()
             if settlement is None:
-                continue
+                await self._give_back(situated)
+                return "returned"
             if isinstance(settlement, Returned):
                 await _unless(recall, self._clock.sleep(FAULT_PAUSE))
                 continue
@@ -206,17 +220,20 @@ class Flight:
             await situated.delivery.receipt.give_back()
 
     async def _in_time(self, situated: Situated, recall: asyncio.Event) -> bool:
-        """Wait for the slot of a dial that the broker took out of its queue. False: recalled, or its channel lost."""
+        """Wait for the slot of a dial that the broker took out of its queue. False: it has to go back."""
         read = situated.read
         if situated.delivery.lane != RETURNED_LANE or not isinstance(read, Accepted) or read.command.name != DIAL:
             return True
-        return await _unless(recall, self._dials.slot(read)) and situated.delivery.receipt.alive
+        waiting = asyncio.ensure_future(self._dials.slot(read, LONGEST_WAIT))
+        return await _unless(recall, waiting) and waiting.result()
 
-    async def _decide(self, situated: Situated) -> Settlement:
+    async def _decide(self, situated: Situated, recall: asyncio.Event) -> Settlement:
         flow = self._engine.flow(situated)
         if flow is not None:
             return await self._dials.sort(situated.read.envelope.account, flow)
         async with self._permits.one(situated.delivery.lane):
+            if recall.is_set() or not situated.delivery.receipt.alive:  # it waited for its permit meanwhile
+                return Returned()
             return await self._engine.decide(situated)
 
     def _waits_here(self, situated: Situated, postponed: Postponed, held: float) -> bool:
@@ -224,7 +241,7 @@ class Flight:
         return situated.hold and postponed.ordered and fits
 
 
-async def _unless(recall: asyncio.Event, wait: Coroutine[Any, Any, Any]) -> bool:
+async def _unless(recall: asyncio.Event, wait: Awaitable[Any]) -> bool:
     """Wait, unless what has not begun is given back. True: waited to the end. Raises what it raised."""
     waiting = asyncio.ensure_future(wait)
     recalled = asyncio.ensure_future(recall.wait())

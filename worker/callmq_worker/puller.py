@@ -55,6 +55,7 @@ class Puller:
         self._held: dict[int, float] = {}  # queues whose next dial has none, and until when
         self._standing = engine.tools.controls.standing
         self._empty: set[int] = set()
+        self._depths: dict[int, int] = {}
         self._more: set[int] = set()
         self._look_at = 0.0
         self._stirred = False
@@ -99,12 +100,16 @@ class Puller:
         now = self._clock.monotonic()
         if self._stirred:
             self._stirred = False
-            self._empty.clear()
+            self._forget_empty()
         if now >= self._look_at:
-            self._dials.seen_empty(self.account, frozenset(self._empty))
+            self._dials.seen(self.account, self._depths)
             await self._dials.refresh(self.account)
             self._look_at = now + (POLL if self._dials.berths(self.account) else LONG_POLL)
-            self._empty.clear()
+            self._forget_empty()
+
+    def _forget_empty(self) -> None:
+        self._empty.clear()
+        self._depths = {number: max(1, depth) for number, depth in self._depths.items()}
 
     def _choose(self) -> int | None:
         """Return the number of the queue whose turn it is, None where nothing can go now."""
@@ -162,9 +167,11 @@ class Puller:
         if found is None:
             self._more.discard(number)
             self._empty.add(number)
+            self._depths[number] = 0
             self._keep_slot(expected, slot)
             return
         delivery, left = found
+        self._depths[number] = left + 1
         (self._more.add if left else self._more.discard)(number)
         situated = await self._read(delivery)
         if situated is None:

@@ -16,8 +16,11 @@ _CAMPAIGN_RATES: Final = frozenset(("rate", "weight"))
 _LONGEST_NAME: Final = 255
 
 
-def read_rates(r: Reading, document: Mapping[str, Any]) -> Rates:
-    """Return all paces: those of the environment, and those of the file's accounts and campaigns."""
+def read_rates(r: Reading, document: Mapping[str, Any], *, shared: bool) -> Rates:
+    """Return all paces: those of the environment, and those of the file's accounts and campaigns.
+
+    ``shared``: there are several accounts.
+    """
     usual = Pace(
         r.number("CALLMQ_DIAL_RATE", 1.0, 0.0, FASTEST),
         r.number("CALLMQ_FROM_RATE", 0.0, 0.0, FASTEST),
@@ -41,7 +44,7 @@ def read_rates(r: Reading, document: Mapping[str, Any]) -> Rates:
         own.strangers("", _CAMPAIGN_RATES)
         campaigns[name] = CampaignPace(_rate(own, "rate", 0.0), _weight(own))
         r.errors += [f"campaigns.{name[:64]}.{error.lstrip('.')}" for error in own.errors]
-    return Rates(usual, accounts, campaigns)
+    return Rates(usual, accounts, campaigns, shared)
 
 
 def _tables(listed: Any) -> list[tuple[str, Mapping[str, Any]]]:

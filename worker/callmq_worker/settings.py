@@ -88,7 +88,7 @@ def load(environment: Mapping[str, str] | None = None, *, broker_only: bool = Fa
         http_deadline=deadline,
         lease=r.number("CALLMQ_LEASE", deadline + 15.0, 0.2, 900.0),
         grace=r.number("CALLMQ_GRACE", 35.0, 0.0, 900.0),
-        rates=read_rates(r, document),
+        rates=read_rates(r, document, shared=len(account_names(document)) > 1),
         dial_lanes=r.whole("CALLMQ_DIAL_LANES", 16, 1, MOST_DIAL_LANES),
         control_shards=r.whole("CALLMQ_CONTROL_SHARDS", 1, 1, MOST_SHARDS),
         max_attempts=r.whole("CALLMQ_MAX_ATTEMPTS", 8, 1, 1000),

@@ -3,6 +3,9 @@
 Nothing that must hold depends on it: a dial in another queue than the agreed one is fetched and paced as any other.
 """
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 import orjson
@@ -11,6 +14,7 @@ from callmq_worker.core.flow import Flow
 
 UNUSED: Final = 600.0  # seconds after which another flow may have the queue
 NOTED: Final = 60.0  # seconds between two marks of use
+MOST_FLOWS: Final = 64  # that share a queue as far as the note says
 NOTE: Final = "dial lanes"
 
 
@@ -37,12 +41,15 @@ def find(berths: Berths, flow: Flow) -> int:
 
 
 class Assignment:
-    """The change that gives a flow its queue, for `note.amend`. ``empty``: numbers of queues seen empty just now."""
+    """The change that gives a flow its queue, for `note.amend`.
 
-    def __init__(self, flow: Flow, most: int, empty: frozenset[int] = frozenset()) -> None:
+    ``depths``: how many dials were seen in queues, by number; 0 only where that was just now.
+    """
+
+    def __init__(self, flow: Flow, most: int, depths: Mapping[int, int] = MappingProxyType({})) -> None:
         self._flow = flow
         self._most = most
-        self._empty = empty
+        self._depths = depths
 
     def __call__(self, text: bytes | None, now: float) -> tuple[bytes | None, Berths]:
         """Return the note's next text, None where it stays, and the berths."""
@@ -58,11 +65,15 @@ class Assignment:
             return _with(berths, number, Berth(berths[number - 1].flows, now))
         if len(berths) < self._most:
             return (*berths, Berth((self._flow,), now))
-        free = [n for n in self._empty if n <= len(berths) and now - berths[n - 1].used > UNUSED]
-        if free:
-            return _with(berths, min(free), Berth((self._flow,), now))
-        number = min(range(1, len(berths) + 1), key=lambda n: (len(berths[n - 1].flows), berths[n - 1].used))
-        return _with(berths, number, Berth((*berths[number - 1].flows, self._flow), now))
+        number = min(range(1, len(berths) + 1), key=lambda n: self._wait(n, berths[n - 1]))
+        berth = berths[number - 1]
+        left = self._depths.get(number) == 0 and now - berth.used > UNUSED
+        kept = () if left else berth.flows[-MOST_FLOWS + 1 :]
+        return _with(berths, number, Berth((*kept, self._flow), now))
+
+    def _wait(self, number: int, berth: Berth) -> tuple[float, int, float]:
+        """Return what tells how long a dial would wait in a queue: what lies in it, then who shares it."""
+        return self._depths.get(number, math.inf), len(berth.flows), berth.used
 
 
 def _with(berths: Berths, number: int, berth: Berth) -> Berths:

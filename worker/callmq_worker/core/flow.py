@@ -53,11 +53,15 @@ class CampaignPace:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """All paces. ``usual`` is that of accounts and campaigns that have none of their own."""
+    """All paces. ``usual`` is that of accounts and campaigns that have none of their own.
+
+    ``shared``: there are several accounts, which take turns even where none is paced.
+    """
 
     usual: Pace
     accounts: Mapping[str, Pace] = field(default_factory=dict)
     campaigns: Mapping[str, CampaignPace] = field(default_factory=dict)
+    shared: bool = False
 
     def of(self, account: str) -> Pace:
         """Return how an account dials."""
