@@ -110,8 +110,8 @@ def test_a_slope_is_what_memory_grows_by_and_a_peak_does_not_bend_it():
 
 
 def test_what_grows_to_the_end_leaks_and_what_settles_does_not():
-    (grows,) = growths(life(*(50 + at / 100 for at in range(200))))
-    (settles,) = growths(life(*(50 + min(at, 100) / 100 for at in range(200))))
+    (grows,) = growths(life(*(50 + at / 100 for at in range(400))))
+    (settles,) = growths(life(*(50 + min(at, 200) / 100 for at in range(400))))
     (brief,) = growths(life(*(50 + at / 100 for at in range(20))))
     (noise,) = growths(life(*(50 + at / 300 for at in range(200)), each=20))
     assert [each.leaks for each in (grows, settles, brief, noise)] == [True, False, False, False]
