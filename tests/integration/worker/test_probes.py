@@ -93,21 +93,3 @@ async def test_a_paused_worker_with_nothing_to_probe_takes_no_shard_and_keeps_it
         sick.gates.resume("default")
         await until(lambda: sum(crew.rival(q) is None for q in queues) == len(queues) / 2)
         await until(lambda: sum(other.rival(q) is None for q in queues) == len(queues) / 2)
-
-
-async def test_what_lies_in_shards_is_worked_off_where_the_plugin_is_gone(w, monkeypatch, caplog):
-    async with w.working(**SHARDS):
-        await w.client.send(DIAL, key="d")
-        call = {**EVENT, "id": (await w.reply("d"))["call_id"]}
-    for n in range(5):
-        assert (await w.client.send(call, key=f"before{n}")).ok
-    monkeypatch.setattr("callmq_worker.runner.CONSISTENT_HASH", "x-of-no-plugin")
-    async with w.working(**SHARDS) as worker:
-        for n in range(5):
-            assert (await w.reply(f"before{n}"))["outcome"] == "succeeded"
-        single, *shards = (flight.taken for flight in worker.runner.accounts[0].flights)
-        assert (single, sum(shards)) == (0, 5)
-        assert (await w.client.send(call, key="after")).ok
-        assert (await w.reply("after"))["outcome"] == "succeeded"
-        assert worker.runner.accounts[0].flight.taken == 1
-    assert "control lanes not sharded" in caplog.text

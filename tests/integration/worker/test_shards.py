@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from callmq_contracts.examples import EXAMPLES
+from callmq_demo.node import PrivateNode
+from callmq_worker.core.layout import HASH_PLUGIN
 from world import until, world
 
 DIAL = EXAMPLES["dial"][0]
@@ -144,3 +146,43 @@ async def test_without_the_plugin_the_lane_is_one_queue(w, monkeypatch, caplog):
         assert taken(worker) == 0
     assert "control lanes not sharded" in caplog.text
     assert [acted(w, n) for n in range(2)] == [list(range(5))] * 2
+
+
+async def test_what_lies_in_shards_is_worked_off_where_the_plugin_was_switched_off(tmp_path, caplog):
+    with PrivateNode() as node:
+        plugins = node.layout.folder / "enabled_plugins"
+        both = plugins.read_text()
+        ledger = tmp_path / "l.db"
+        async with world(node.amqp_url, ledger) as w:
+            async with w.working(**SHARDS):
+                await w.client.send(DIAL, key="d")
+                call = {**EVENT, "id": (await w.reply("d"))["call_id"]}
+            for n in range(5):
+                assert (await w.client.send(call, key=f"before{n}")).ok
+        await restarted(node, both.replace(f",{HASH_PLUGIN}", ""))
+        async with world(node.amqp_url, ledger) as w:
+            async with w.working(**SHARDS) as worker:
+                for n in range(5):
+                    await w.reply(f"before{n}")
+                single, *shards = (flight.taken for flight in worker.runner.accounts[0].flights)
+                assert (single, sum(shards)) == (0, 5)
+                assert (await w.client.send(call, key="after")).ok
+                await w.reply("after")
+                assert worker.runner.accounts[0].flight.taken == 1
+            assert "control lanes not sharded" in caplog.text
+            assert (await w.client.send(call, key="between")).ok
+        await restarted(node, both)
+        async with world(node.amqp_url, ledger) as w, w.working(**SHARDS) as worker:
+            await w.reply("between")
+            assert (await w.client.send(call, key="again")).ok
+            await w.reply("again")
+            single, *shards = (flight.taken for flight in worker.runner.accounts[0].flights)
+            assert (single, sum(shards)) == (1, 1)
+
+
+async def restarted(node: PrivateNode, plugins: str) -> None:
+    """Start the broker's application again with other plugins."""
+    await asyncio.to_thread(node.ctl, "stop_app")
+    (node.layout.folder / "enabled_plugins").write_text(plugins)
+    await asyncio.to_thread(node.ctl, "start_app")
+    await until(node.administration.answers)
