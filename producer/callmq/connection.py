@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, Generic, TypeVar
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, TimeoutType
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AuthenticationError, ProbableAuthenticationError
 
 from callmq.address import Address
@@ -41,6 +41,16 @@ def own_cancellation_only() -> Iterator[None]:
         if task is None or task.cancelling() > before:
             raise
         raise ForeignCancelError from error
+
+
+class _Connection(aio_pika.Connection):
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109 (the library's)
+        """Connect, or be closed: the library's finalizer leaves a coroutine behind where the loop has ended."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
 
 
 class Shared(Generic[T]):
@@ -158,7 +168,9 @@ class Link:
     async def _connect(self, address: Address) -> AbstractConnection:
         with own_cancellation_only():
             async with asyncio.timeout(self._connect_timeout):
-                return await aio_pika.connect(address.url, client_properties={"connection_name": self._name})
+                return await aio_pika.connect(
+                    address.url, client_properties={"connection_name": self._name}, connection_class=_Connection
+                )
 
 
 def is_live(connection: AbstractConnection) -> bool:

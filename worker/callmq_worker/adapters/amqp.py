@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import aio_pika
+from aio_pika.abc import TimeoutType
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
@@ -51,6 +52,14 @@ class Connection(aio_pika.Connection):
         super().__init__(url, **kwargs)
         self._inlets = self.kwargs["transport_factory"] = Inlets()
         self.host = ""  # of the URLs that it could have been made to, the one that it was
+
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109 (the library's)
+        """Connect, or be closed: the library's finalizer leaves a coroutine behind where the loop has ended."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
 
     @property
     def inlet(self) -> Inlet:
