@@ -52,7 +52,7 @@ def carried(observer: OtelObserver, headers: dict[str, str], describe=lambda: ("
             return dict(observer.headers())
 
 
-@pytest.mark.parametrize("sampler", [ParentBased(ALWAYS_ON), ALWAYS_OFF, TraceIdRatioBased(0.0)], ids=str)
+@pytest.mark.parametrize("sampler", [ParentBased(ALWAYS_ON), ALWAYS_OFF, TraceIdRatioBased(0.0)], ids=type)
 def test_nothing_is_made_and_the_trace_is_passed_on_as_not_sampled(sampler):
     observer, exporter = observing(sampler)
     assert carried(observer, parent("00"), untold) == parent("00")

@@ -28,7 +28,17 @@ async def w(amqp_url, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "said", ["-5", "-315360000", "soon", "1.5", "", date(-3600), "Thu, 01 Jan 1970 00:00:00 GMT", "Wed, 99 Foo 2026"]
+    "said",
+    [
+        "-5",
+        "-315360000",
+        "soon",
+        "1.5",
+        "",
+        pytest.param(date(-3600), id="an hour ago"),
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Wed, 99 Foo 2026",
+    ],
 )
 async def test_a_wait_of_no_time_is_none(w, said):
     w.sandbox.arm("retry_after", retry_after=said, match={"key": "k1"}, times=1)
