@@ -3,6 +3,8 @@
 .PHONY: help setup broker strangers stores demo test test-brokers simulate chaos chaos-order chaos-cluster bench bench-decode bench-lanes bench-pace bench-ledger fuzz check lint types imports house compat dockerfile format requirements image image-test
 
 PYTHON := .venv/bin/python
+# Two at a time, each with a broker of its own: most tests wait for something. ARGS="-n 0" does one after the other.
+PYTEST := $(PYTHON) -m pytest -m "not image" -n 2 --dist loadfile
 IMAGE ?= callmq:dev
 BROKERS ?= installed trixie forky
 ENGINE ?= $(shell command -v docker || command -v podman || command -v buildah)
@@ -31,7 +33,7 @@ demo: setup ## the demo; its options in ARGS="..."
 	@$(PYTHON) -m callmq_demo $(ARGS)
 
 test: broker strangers stores ## all tests but the image's; pytest's options in ARGS="..."
-	@$(PYTHON) -m pytest -m "not image" $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 simulate: setup ## live simulated worlds, or tell one: ARGS="--seed 7 --story", --seeds 5000, --deep
 	@PYTHONPATH=tests:deploy $(PYTHON) -m simulation $(ARGS)
@@ -50,7 +52,7 @@ test-brokers: broker strangers stores ## the tests that need RabbitMQ, on each o
 	@bad=; for each in $(BROKERS); do \
 		server=$$CALLMQ_RABBITMQ_SERVER; echo "== RabbitMQ: $$each"; \
 		[ $$each = installed ] || server=$$($(PYTHON) -m callmq_demo.suites $$each) || { bad="$$bad $$each"; continue; }; \
-		CALLMQ_RABBITMQ_SERVER=$$server $(PYTHON) -m pytest -m "not image" $(or $(ARGS),tests/integration tests/acceptance) || bad="$$bad $$each"; \
+		CALLMQ_RABBITMQ_SERVER=$$server $(PYTEST) $(or $(ARGS),tests/integration tests/acceptance) || bad="$$bad $$each"; \
 	done; [ -z "$$bad" ] || { echo "test-brokers: not well on$$bad" >&2; false; }
 
 check: lint types imports house dockerfile ## lint, format, types, import law, house rules, Dockerfile
