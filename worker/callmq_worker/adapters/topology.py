@@ -49,14 +49,18 @@ class _Channels:
 
 
 async def offers(connection: AbstractConnection, kind: str) -> bool:
-    """Say whether there are exchanges of this type; no closes the connection. Raises `BrokerAwayError`."""
+    """Say whether there are exchanges of this type. Raises `BrokerAwayError`.
+
+    Where there are none, RabbitMQ 3 closes the connection and RabbitMQ 4 the channel.
+    """
     channel = await bounded(connection.channel(publisher_confirms=False))
     try:
         await bounded(channel.declare_exchange(RESERVED, kind))
     except BrokerAwayError as error:
-        if isinstance(error.__cause__, ConnectionCommandInvalid | ChannelAccessRefused):
-            return isinstance(error.__cause__, ChannelAccessRefused)
-        raise
+        if isinstance(error.__cause__, ConnectionCommandInvalid | ChannelPreconditionFailed):
+            return False
+        if not isinstance(error.__cause__, ChannelAccessRefused):
+            raise
     return True
 
 
