@@ -1,4 +1,4 @@
-"""The promises, as functions over what was seen from outside: publishes, receipts, replies, what lies on the broker.
+"""The promises, as functions over what was seen from outside.
 
 Each takes a journal and returns a sentence for each breach. They know nothing of how the journal was made, so that a
 simulated world and a campaign with real processes are judged by the same words.
@@ -7,121 +7,15 @@ simulated world and a campaign with real processes are judged by the same words.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+from journal import Intent, Journal, essence
+
 DEAD = ("rejected", "failed", "expired")
-# About the message and not about the intention: never recorded.
-UNRECORDED = frozenset(
-    {
-        "malformed", "too_large", "wrong_content_type", "unknown_command", "invalid_params",
-        "missing_idempotency_key", "invalid_header", "routing_key_mismatch", "call_id_mismatch", "unknown_account",
-        "account_forbidden", "policy_denied", "idempotency_conflict",
-    }
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One publish. ``name``: its correlation id. ``expires_at`` in seconds since the epoch."""
-
-    name: str
-    key: str | None
-    command: str
-    body: bytes
-    safety: str
-    expires_at: float
-    call_id: str | None = None
-    confirmed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One request that reached the endpoint. ``later``: its answer said that it was not done, and to come again.
-
-    ``spared``: the endpoint failed all, so that the attempt does not count.
-    """
-
-    key: str | None
-    command: str
-    at: float
-    acted: bool
-    later: bool = False
-    call_id: str | None = None
-    spared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One message of the reply exchange. ``to``: its correlation id."""
-
-    to: str | None
-    document: Mapping[str, Any]
-
-    @property
-    def outcome(self) -> str:
-        return str(self.document["outcome"])
-
-    @property
-    def code(self) -> str | None:
-        return self.document["problem"]["code"] if self.document["problem"] else None
-
-    @property
-    def recorded(self) -> bool:
-        return self.document["idempotency_key"] is not None and self.code not in UNRECORDED
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A dead or a parked copy of a message."""
-
-    key: str | None
-    outcome: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """All that was seen of one world, in order; to be judged when nothing moves any more.
-
-    ``left``: messages in lanes and tiers. ``ledger``: the outcome that it has of each key. ``reopened``: how often a
-    person let a key be dispatched again. ``cancelled``: keys and calls, and from when on every worker that still sends
-    must have heard of it. ``parted``: keys of which a copy waited in a tier, or that came while their lane's queue was
-    gone: a call's order ends there. ``healthy``: nothing was disturbed. ``max_attempts``: what the workers were set to.
-    """
-
-    sent: Sequence[Sent]
-    receipts: Sequence[Receipt]
-    replies: Sequence[Said]
-    dead: Sequence[Copy] = ()
-    parked: Sequence[Copy] = ()
-    left: Mapping[str, int] = field(default_factory=dict)
-    ledger: Mapping[str, str] = field(default_factory=dict)
-    reopened: Mapping[str, int] = field(default_factory=dict)
-    parted: frozenset[str] = frozenset()
-    healthy: bool = False
-    max_attempts: int = 8
-    cancelled: Mapping[str, float] = field(default_factory=dict)
-
-    def recorded(self) -> dict[str, list[Said]]:
-        """Return the replies of each key that are about the intention."""
-        found: dict[str, list[Said]] = defaultdict(list)
-        for said in self.replies:
-            if said.recorded:
-                found[str(said.document["idempotency_key"])].append(said)
-        return found
-
-    def of_key(self) -> dict[str, list[Receipt]]:
-        found: dict[str, list[Receipt]] = defaultdict(list)
-        for receipt in self.receipts:
-            if receipt.key is not None:
-                found[receipt.key].append(receipt)
-        return found
-
-    def safety(self, key: str) -> set[str]:
-        return {s.safety for s in self.sent if s.key == key}
+DONE = 200
+REPEATED = (404, 422)  # what answers a repeat of what was done: it is gone, or taken
 
 
 def every_command_is_answered(journal: Journal) -> Iterable[str]:
@@ -137,12 +31,14 @@ def every_command_is_in_its_place(journal: Journal) -> Iterable[str]:
     for copy in (*journal.dead, *journal.parked):
         if (copy.key, copy.body) not in bodies:
             yield f"a copy of {copy.key} is not what was published"
-    dead = {(c.key, c.outcome) for c in journal.dead}
+    dead, named = {(c.key, c.outcome) for c in journal.dead}, {(c.name, c.outcome) for c in journal.dead}
     parked = {c.key for c in journal.parked}
     told = {(s.document["idempotency_key"], s.outcome) for s in journal.replies}
-    for key, outcome in told:
-        if outcome in DEAD and (key, outcome) not in dead and key not in parked:
-            yield f"{key} is {outcome} and has no dead copy"
+    for said in journal.replies:
+        key, outcome = said.document["idempotency_key"], said.outcome
+        kept = (key, outcome) in dead or key in parked if said.recorded else (said.to, outcome) in named
+        if outcome in DEAD and not kept:
+            yield f"{said.to} ({key}) is {outcome} and has no dead copy"
     for key, replies in journal.recorded().items():
         if {r.outcome for r in replies} == {"unknown"} and key not in parked and not journal.reopened.get(key):
             yield f"{key} is unknown and not parked"
@@ -154,6 +50,11 @@ def what_is_recorded_is_said(journal: Journal) -> Iterable[str]:
     for key, outcome in journal.ledger.items():
         if (key, outcome) not in said:
             yield f"{key} is recorded as {outcome}, which was never said"
+    for key, replies in journal.recorded().items():
+        outcomes = {reply.outcome for reply in replies}
+        lasting = outcomes - {"unknown"} or outcomes
+        if journal.ledger.get(key) not in lasting and not journal.reopened.get(key):
+            yield f"{key} was said to be {', '.join(sorted(lasting))}, and is recorded as {journal.ledger.get(key)}"
 
 
 def no_key_has_two_final_outcomes(journal: Journal) -> Iterable[str]:
@@ -173,9 +74,10 @@ def repeats_are_identical(journal: Journal) -> Iterable[str]:
 
 
 def nothing_unsafe_is_sent_twice(journal: Journal) -> Iterable[str]:
-    for key, receipts in journal.of_key().items():
-        if "unsafe" in journal.safety(key):
-            allowed = 1 + journal.reopened.get(key, 0)
+    safety = journal.safety()
+    for key, receipts in journal.by_intent().items():
+        if "unsafe" in safety[key]:
+            allowed = 1 + journal.reopened.get(str(key), 0)
             if sum(r.acted for r in receipts) > allowed:
                 yield f"{key} acted {sum(r.acted for r in receipts)} times"
             elif sum(not r.later for r in receipts) > allowed:
@@ -183,22 +85,45 @@ def nothing_unsafe_is_sent_twice(journal: Journal) -> Iterable[str]:
 
 
 def no_reply_contradicts_the_endpoint(journal: Journal) -> Iterable[str]:
-    receipts = journal.of_key()
-    for key, replies in journal.recorded().items():
-        acted = sum(r.acted for r in receipts[key])
-        unsafe = journal.safety(key) == {"unsafe"}
-        for said in replies:
-            outcome, status = said.outcome, said.document["http_status"]
-            if outcome == "succeeded" and not acted and (unsafe or journal.healthy):
-                yield f"{key} is told as succeeded and never acted"
-            # A refusal after a lost act is about the repeat, except where it may be our own doing: another state.
-            denied = outcome in DEAD and (unsafe or outcome != "rejected" or status in (404, 422))
-            if denied and acted and "safe" not in journal.safety(key) and not journal.reopened.get(key):
-                yield f"{key} is told as {outcome} and acted"
-            if outcome == "expired" and any(not r.later for r in receipts[key]):
-                yield f"{key} is told as expired and was sent"
-            if outcome == "cancelled" and acted:
-                yield f"{key} is told as cancelled and acted"
+    receipts, safety = journal.by_intent(), journal.safety()
+    for sent, said in journal.answered():
+        key, outcome, status = sent.intent, said.outcome, said.document["http_status"]
+        tries, classes = receipts[key], safety[key]
+        acted, unsafe = sum(r.acted for r in tries), classes == {"unsafe"}
+        # In doubt about an attempt that never left, a command that may be repeated takes this answer for its own doing.
+        found_done = not (unsafe or journal.healthy) and any(r.status in REPEATED for r in tries)
+        if outcome == "succeeded" and not (acted or found_done):
+            yield f"{key} is told as succeeded and never acted"
+        # A refusal after a lost act is about the repeat, except where it may be our own doing: another state.
+        denied = outcome in DEAD and (unsafe or outcome != "rejected" or status in REPEATED)
+        if denied and acted and sent.key and "safe" not in classes and not journal.reopened.get(sent.key):
+            yield f"{key} is told as {outcome} and acted"
+        if outcome == "expired" and sent.key and any(not r.later for r in tries):
+            yield f"{key} is told as expired and was sent"
+        if outcome == "cancelled" and sent.key and acted:
+            yield f"{key} is told as cancelled and acted"
+        if status is not None and status not in {r.status for r in tries}:
+            yield f"{key} is told as answered with {status}, which it never was"
+
+
+def what_is_sent_is_what_was_published(journal: Journal) -> Iterable[str]:
+    bodies = {(sent.intent, essence(sent.body)) for sent in journal.sent}
+    for receipt in journal.receipts:
+        if receipt.body is not None and (receipt.intent, receipt.body) not in bodies:
+            yield f"{receipt.intent} was sent with a body that was not published for it"
+
+
+def a_reply_is_about_its_command(journal: Journal) -> Iterable[str]:
+    receipts = journal.by_intent()
+    for sent, said in journal.answered():
+        told = said.document
+        if (told["idempotency_key"], told["command"]) != (sent.key, sent.command):
+            yield f"the reply to {sent.name} ({sent.intent}) is about {told['idempotency_key']} ({told['command']})"
+        if sent.call_id is not None and told["call_id"] != sent.call_id:
+            yield f"the reply to {sent.name} ({sent.intent}) is about another call"
+        given = {receipt.answer for receipt in receipts[sent.intent] if receipt.status == told["http_status"]}
+        if told["http_status"] == DONE and essence(told["response"]) not in given:
+            yield f"the reply to {sent.name} ({sent.intent}) tells an answer that the endpoint did not give"
 
 
 def doubt_has_a_reason(journal: Journal) -> Iterable[str]:
@@ -225,14 +150,13 @@ def calls_keep_their_order(journal: Journal) -> Iterable[str]:
 
 
 def nothing_is_sent_after_its_time(journal: Journal) -> Iterable[str]:
-    ends: dict[str, float] = defaultdict(float)
+    ends: dict[Intent, float] = defaultdict(float)
     for sent in journal.sent:
-        if sent.key is not None:
-            ends[sent.key] = max(ends[sent.key], sent.expires_at)
+        ends[sent.intent] = max(ends[sent.intent], sent.expires_at)
     for receipt in journal.receipts:
-        end = ends.get(receipt.key or "")
+        end = ends.get(receipt.intent)
         if end is not None and receipt.at > end and not journal.reopened.get(receipt.key or ""):
-            yield f"{receipt.key} was sent {receipt.at - end:.1f} s after its time"
+            yield f"{receipt.intent} was sent {receipt.at - end:.1f} s after its time"
 
 
 def nothing_cancelled_is_sent(journal: Journal) -> Iterable[str]:
@@ -257,7 +181,9 @@ def no_key_gets_the_body_of_another(journal: Journal) -> Iterable[str]:
 
 def attempts_are_counted_and_bounded(journal: Journal) -> Iterable[str]:
     last = {key: replies[-1] for key, replies in journal.recorded().items()}
-    for key, receipts in journal.of_key().items():
+    for key, receipts in journal.by_intent().items():
+        if not isinstance(key, str):
+            continue
         counted = sum(not (r.later or r.spared) for r in receipts)
         if counted > journal.max_attempts + journal.reopened.get(key, 0):
             yield f"{key} was sent {counted} times, more than {journal.max_attempts}"
@@ -273,6 +199,8 @@ PROMISES: tuple[Callable[[Journal], Iterable[str]], ...] = (
     repeats_are_identical,
     nothing_unsafe_is_sent_twice,
     no_reply_contradicts_the_endpoint,
+    what_is_sent_is_what_was_published,
+    a_reply_is_about_its_command,
     doubt_has_a_reason,
     calls_keep_their_order,
     nothing_is_sent_after_its_time,

@@ -19,7 +19,8 @@ from callmq_worker.core.retry import parse_tiers
 from chaos.observer import NAMES, connect
 from chaos.stage import TIERS, Stage
 from chaos.traffic import BATCH, NUMBER, PASSWORD
-from promises import Copy, Journal, Receipt, Said, Sent, breaches
+from journal import Copy, Journal, Receipt, Said, Sent
+from promises import breaches
 from world import TOKEN
 
 TAP = "tap"
@@ -53,10 +54,11 @@ class Evidence:
             phase = phase_of.get(script, "none")
             return parts[phase, script // BATCH]
 
+        named = {sent.intent: sent.name for sent in self.sent}
         for sent in self.sent:
             part(sent.name)["sent"].append(sent)
         for receipt in self.receipts:
-            part(receipt.key)["receipts"].append(receipt)
+            part(named.get(receipt.intent))["receipts"].append(receipt)
         for said in self.replies:
             part(said.to)["replies"].append(said)
         for where in ("dead", "parked"):
@@ -90,7 +92,9 @@ async def tap(url: str) -> None:
 async def gather(stage: Stage) -> Evidence:
     """Take everything; nothing moves any more."""
     entries = list(stage.sandbox.journal.since(0))
-    receipts = without_spared([_receipt(entry) for entry in entries], entries, stage.ledger)
+    carried = stage.sandbox.carried
+    receipts = [_receipt(entry, *carried.get(entry.number, ())) for entry in entries]
+    receipts = without_spared(receipts, entries, stage.ledger)
     documents = list(stage.observer.documents())
     replies = [Said(name, document) for _, name, document in documents]
     evidence = Evidence(stage.producer.sent, receipts, replies, [at for at, _, _ in documents])
@@ -106,15 +110,19 @@ async def gather(stage: Stage) -> Evidence:
     return evidence
 
 
-def _receipt(entry: Any) -> Receipt:
+def _receipt(entry: Any, body: str | None = None, answer: str | None = None) -> Receipt:
     subject = entry.subject
     later = not entry.acted and (entry.fault in HEADED or entry.status in LATER)
-    return Receipt(subject.key, subject.command or "", entry.time, entry.acted, later, subject.call_id)
+    return Receipt(
+        subject.key, subject.command or "", entry.time, entry.acted, later, subject.call_id,
+        status=entry.status, body=body, answer=answer,
+    )  # fmt: skip
 
 
 def _copy(message: Any, outcome: str) -> tuple[str, Copy]:
     key = message.headers.get("idempotency-key")
-    return message.correlation_id or "", Copy(None if key is None else str(key), outcome, message.body)
+    name = message.correlation_id or ""
+    return name, Copy(None if key is None else str(key), outcome, message.body, name)
 
 
 async def left(connection: Any, shards: Shards) -> dict[str, int]:

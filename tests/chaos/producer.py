@@ -14,7 +14,7 @@ from aio_pika.exceptions import AMQPException
 from callmq import Client
 from chaos.observer import NAMES, Observer, connect
 from chaos.traffic import Letter, Script, poisoned
-from promises import Sent
+from journal import Sent
 
 WINDOW = 64
 OUTSTANDING = 300

@@ -15,15 +15,17 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from callmq_contracts.address import parse_addresses
 from callmq_demo.administration import vhost_of
-from callmq_worker.adapters.web import Answer, Request
+from callmq_worker.adapters.web import Answer, Request, Response
 from callmq_worker.core.layout import SINGLE, Shards
 from callmq_worker.sandbox.endpoint import PATH
+from callmq_worker.sandbox.journal import Entry
 from callmq_worker.sandbox.server import Sandbox
 from callmq_worker.sandbox.settings import SandboxSettings
 from chaos.crew import Crew, Worker
 from chaos.observer import Observer
 from chaos.producer import Producer
 from chaos.proxy import Proxy
+from journal import essence
 from world import TOKEN, environment
 
 TIERS = "1s,2s,4s"
@@ -34,12 +36,17 @@ DISTURBED = {"CALLMQ_HTTP_DEADLINE": str(DEADLINE), "CALLMQ_LEASE": str(LEASE)}
 
 
 class Doors(Sandbox):
-    """An endpoint with a door for each worker. ``through``: whose door a request of the journal came through."""
+    """An endpoint with a door for each worker.
+
+    ``through``: whose door a request of the journal came through. ``carried``: the essence of what came, and of what
+    was to be answered, of each request that was looked at.
+    """
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.through: dict[int, int] = {}
         self.counts: Counter[int] = Counter()
+        self.carried: dict[int, tuple[str | None, str | None]] = {}
 
     def door(self, worker: Worker) -> str:
         return f"{self.origin}/{worker.number}{PATH}"
@@ -51,6 +58,11 @@ class Doors(Sandbox):
             self.counts[int(number)] += 1
             request = replace(request, path=f"/{path}")
         return await super()._answer(request)
+
+    def _carry_out(self, request: Request, entry: Entry) -> Response:
+        response = super()._carry_out(request, entry)
+        self.carried[entry.number] = (essence(request.body), essence(response.body or None))
+        return response
 
 
 Node = Any  # a private node, or a cluster of them

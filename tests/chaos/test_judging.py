@@ -6,16 +6,20 @@ from chaos.crew import Weight
 from chaos.evidence import Evidence, script_of
 from chaos.memory import growths, slope
 from chaos.traffic import BATCH, busy_calls, scripts
-from promises import Receipt, Said, Sent, breaches
+from journal import Receipt, Said, Sent, essence
+from promises import breaches
 
 
 def seen(*acted: bool, outcome: str = "succeeded", number: int = 900) -> Evidence:
     """Return what is seen of one dial: its receipts and its reply."""
     key, name = f"s{number}-0", f"{number}.0"
     document = {"idempotency_key": key, "reply_id": "r", "outcome": outcome, "http_status": 200, "attempts": len(acted)}
+    document |= {"command": "dial", "call_id": "x", "response": {"id": "x"}}
     sent = Sent(name, key, "dial", b"{}", "unsafe", float("inf"))
-    receipts = [Receipt(key, "dial", float(at), each) for at, each in enumerate(acted)]
-    return Evidence([sent], receipts, [Said(name, {**document, "problem": None, "replayed": False})], [0.0])
+    answer = essence(document["response"])
+    receipts = [Receipt(key, "dial", float(at), each, status=200, answer=answer) for at, each in enumerate(acted)]
+    reply = Said(name, {**document, "problem": None, "replayed": False})
+    return Evidence([sent], receipts, [reply], [0.0], ledger={key: outcome})
 
 
 def found(evidence: Evidence, phase: str = "disturbed") -> set[str]:

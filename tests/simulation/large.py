@@ -11,7 +11,8 @@ from callmq_contracts.examples import EXAMPLES
 from callmq_worker.core.controls import Scope, Target
 from callmq_worker.core.flow import CampaignPace, Pace, Rates
 from flights import UNPACED
-from promises import Journal, breaches
+from journal import Journal
+from promises import breaches
 from simulation.fate import CALM, Seeded
 from simulation.person import Person
 from simulation.world import World

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from callmq_contracts.examples import EXAMPLES
 from callmq_worker.ports import Published, Request
 from intents import START
-from promises import Journal
+from journal import Journal
 from simulation import loop
 from simulation.large import _dial, _later
 from simulation.world import World

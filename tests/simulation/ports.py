@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from callmq_worker.adapters.memory import MemoryLedger
-from callmq_worker.core.outcome import Answer, NoAnswer, NotSent, Withheld
+from callmq_worker.core.outcome import Answer, Answered, NoAnswer, NotSent, Withheld
 from callmq_worker.core.publications import Publication
 from callmq_worker.core.record import Record, RecordKey
 from callmq_worker.ports import BrokerAwayError, Leave, LedgerAwayError, Published, Request
-from promises import Receipt
+from journal import Receipt, essence
 from simulation.fate import LATER, TURNS
 from simulation.post import Channel, Letter, Session
 
@@ -96,18 +97,25 @@ class HostDispatcher:
             host.note("withheld")
             return Withheld()
         await host.step("leave")
-        receipt = self._receipt(request, name)
+        answer = turn.answer
+        if isinstance(answer, Answered) and turn.acts:
+            answer = replace(answer, document={"id": f"x{len(world.receipts)}"})
+        receipt = self._receipt(request, name, answer)
         world.receipts.append(receipt)
         host.note("at the endpoint", f"{receipt.key}: {name}")
         lasts = world.fate.seconds("answer")
         await asyncio.sleep(min(lasts or 0.0, request.deadline))
         await host.step("answer")
-        return turn.answer if (lasts or 0.0) < request.deadline else NoAnswer("no answer in time")
+        return answer if (lasts or 0.0) < request.deadline else NoAnswer("no answer in time")
 
-    def _receipt(self, request: Request, name: str) -> Receipt:
-        world, turn = self._host.world, TURNS[name]
+    def _receipt(self, request: Request, name: str, answer: Answer) -> Receipt:
+        world = self._host.world
         command, call_id = world.named(request)
-        return Receipt(request.key, command, world.now(), turn.acts, name in LATER, call_id)
+        status, told = (answer.status, answer.document) if isinstance(answer, Answered) else (None, None)
+        return Receipt(
+            request.key, command, world.now(), TURNS[name].acts, name in LATER, call_id,
+            status=status, body=essence(request.body), answer=essence(told),
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Do nothing."""

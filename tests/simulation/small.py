@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from commands import NAMED
 from intents import START
-from promises import Journal, breaches, tally
+from journal import Journal
+from promises import breaches, tally
 from simulation.fate import SPECIAL, TURNS, Every, Path, every_path
 from simulation.world import World
 

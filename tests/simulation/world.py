@@ -21,7 +21,7 @@ from callmq_worker.ports import Request
 from commands import SECRET, judged, properties
 from flights import NAMES, waiting
 from intents import START
-from promises import Copy, Journal, Receipt, Said, Sent
+from journal import Copy, Journal, Receipt, Said, Sent
 from simulation.fate import Fate
 from simulation.host import Host
 from simulation.loop import EndlessError, Loop
@@ -142,8 +142,11 @@ class World:
     def journal(self) -> Journal:
         taken = self.post.taken
         says = [Said(p.correlation_id, orjson.loads(p.body)) for p in taken if p.exchange == NAMES.replies]
-        dead = [_copy(p.body, p.headers) for p in taken if p.exchange == NAMES.dead]
-        parked = [_copy(letter.body, letter.properties.headers) for letter in self.post.parked]
+        dead = [_copy(p.body, p.headers, p.correlation_id) for p in taken if p.exchange == NAMES.dead]
+        parked = [
+            _copy(letter.body, letter.properties.headers, letter.properties.correlation_id)
+            for letter in self.post.parked
+        ]
         parted = frozenset(str(p.headers.get("idempotency-key")) for p in taken if waiting(p))
         left = {**self.post.left, "debts": sum(r.due is not None for r in self.store.records.values())}
         left["faults of the loop"] = len(self.loop.faults)
@@ -172,5 +175,5 @@ def _said(detail: object) -> str:
             return str(detail)
 
 
-def _copy(body: bytes, headers: Any) -> Copy:
-    return Copy(headers.get("idempotency-key"), str(headers["callmq-outcome"]), body)
+def _copy(body: bytes, headers: Any, name: str | None) -> Copy:
+    return Copy(headers.get("idempotency-key"), str(headers["callmq-outcome"]), body, name)
