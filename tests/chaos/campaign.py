@@ -38,6 +38,9 @@ from promises import tally
 ENDS = (0, 1, -signal.SIGTERM)
 RESUMES_WITHIN = 60.0
 QUIET_WITHIN = 120.0
+# Of the commands on calls, how many may wait in a tier, which ends their call's order. Measured: under 1 %.
+PARTED_SHARE = 0.05
+PARTED_AT_LEAST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
     for receipt in evidence.receipts:
         acted[receipt.key] = acted.get(receipt.key, 0) + receipt.acted
     unsafe = {sent.key for sent in evidence.sent if sent.safety == "unsafe"}
+    result.breaches += parting(evidence)
     result.counts = {
         "published": len(evidence.sent),
         "confirmed": sum(sent.confirmed for sent in evidence.sent),
@@ -236,6 +240,14 @@ def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
         "doubled": sum(count > 1 for key, count in acted.items() if key in unsafe),
         "contradicting": sum(b.startswith("no_reply_contradicts") for b in result.breaches),
     }
+
+
+def parting(evidence: seen.Evidence) -> list[str]:
+    """Say whether the order of calls was given up more often than what befell them explains."""
+    on_calls = {s.key for s in evidence.sent if s.call_id and s.key and s.command != "calling.end"}
+    parted = len(evidence.parted & on_calls)
+    many = parted > max(PARTED_AT_LEAST, PARTED_SHARE * len(on_calls))
+    return [f"{parted} of {len(on_calls)} commands on calls lost their place to a tier"] if many else []
 
 
 def _cause(at: float | None, script: int, here: Stage, result: Result) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chaos.campaign import parting
 from chaos.crew import Weight
 from chaos.evidence import Evidence, script_of
 from chaos.memory import growths, slope
@@ -54,6 +55,14 @@ def test_doubt_is_a_breach_in_the_healthy_phase_only():
     evidence = seen(True, outcome="unknown")
     assert "doubt_has_a_reason" in found(evidence, "healthy")
     assert "doubt_has_a_reason" not in found(evidence)
+
+
+@pytest.mark.parametrize(("parted", "breaches"), [(10, 0), (11, 1)])
+def test_order_that_is_given_up_often_is_a_breach(parted, breaches):
+    evidence = on_one_call(*range(60))
+    keys = sorted({str(sent.key) for sent in evidence.sent})
+    evidence.parted = frozenset(keys[:parted])
+    assert len(parting(evidence)) == breaches
 
 
 @pytest.mark.parametrize(("name", "number"), [("12.3", 12), ("s12-3", 12), ("order-1", -1), (None, -1)])

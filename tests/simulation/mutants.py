@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 from callmq_worker import settler
 from callmq_worker.controls import Controls
-from callmq_worker.core import guard
+from callmq_worker.core import guard, settle
 from callmq_worker.core.order import CallOrder
+from callmq_worker.core.outcome import Answered, judge
 from callmq_worker.core.publications import answers
 from callmq_worker.core.record import Spent
 from callmq_worker.engine import Engine
@@ -250,4 +251,49 @@ def sending_what_was_cancelled(changed: list[str]) -> Iterator[None]:
             changed.append("a cancellation")
 
     with patch.object(Controls, "cancelled", unheard):
+        yield
+
+
+@mutant
+def sending_the_body_of_another(changed: list[str]) -> Iterator[None]:
+    request = Engine._request
+    first: dict[str, bytes] = {}
+
+    def swapped(self: Engine, made: Any) -> Any:
+        wanted = request(self, made)
+        body = first.setdefault(made.accepted.command.name, wanted.body)
+        changed.extend(["a body"] * (body != wanted.body))
+        return replace(wanted, body=body)
+
+    with patch.object(Engine, "_request", swapped):
+        yield
+
+
+@mutant
+def telling_the_answer_of_another(changed: list[str]) -> Iterator[None]:
+    builder = settle.reply_builder
+    first: list[Any] = []
+
+    def swapped(accepted: Any, outcome: Any, finished_at: float) -> Any:
+        if outcome.document is not None:
+            first.append(outcome.document)
+            changed.extend(["an answer"] * (first[0] != outcome.document))
+            outcome = replace(outcome, document=first[0])
+        return builder(accepted, outcome, finished_at)
+
+    with patch.object(settle, "reply_builder", swapped):
+        yield
+
+
+@mutant
+def taking_a_doubt_for_done(changed: list[str]) -> Iterator[None]:
+    attempt = Engine._attempt
+
+    async def believed(self: Engine, made: Any, *args: Any) -> Any:
+        if not made.doubt:
+            return await attempt(self, made, *args)
+        changed.append("an attempt")
+        return settle.after(judge(Answered(200, {"id": "x"}), made.accepted.command.safety, doubt=True), made, 0.0)
+
+    with patch.object(Engine, "_attempt", believed):
         yield
