@@ -86,6 +86,20 @@ async def test_nothing_leaves_for_a_delivery_whose_channel_is_lost():
     assert endpoint.sent == []
 
 
+async def test_nothing_that_may_be_repeated_leaves_once_its_time_is_over():
+    clock, endpoint = ManualClock(auto=True), HeldDispatcher(Turn(Answered(200), acts=True))
+    hand = Hand(clock, MemoryStore(), endpoint, MemoryPublisher())
+    headers = {"expires-at": int(1000 * (clock.now() + 2))}
+    late = delivery(clock, DENOISE, properties(DENOISE["command"], "late", headers=headers), lane="control")
+    hand.flight.take(late, ordered=True)
+    await until(lambda: endpoint.begun == 1)  # it connects to the endpoint
+    await clock.advance(3)
+    endpoint.go.set()
+    await until(lambda: not len(hand.flight))
+    assert endpoint.sent == []
+    assert late.receipt.settled == "acknowledged"
+
+
 async def test_an_unforeseen_fault_lets_no_later_command_of_the_call_pass(monkeypatch, caplog):
     clock, endpoint = ManualClock(auto=True), MemoryDispatcher([])
     hand, faults = Hand(clock, MemoryStore(), endpoint, MemoryPublisher()), []
