@@ -61,7 +61,8 @@ class Receipt:
     """One request that reached the endpoint. ``later``: its answer said that it was not done, and to come again.
 
     ``spared``: the endpoint failed all, so that the attempt does not count. ``status``: what was answered; ``body`` and
-    ``answer``: the essence of what came, and of what was to be answered, where that is known.
+    ``answer``: the essence of what came, and of what was to be answered, where that is known; ``cut``: it was answered
+    in part or late, so that no more than its status may have been understood.
     """
 
     key: str | None
@@ -74,6 +75,7 @@ class Receipt:
     status: int | None = None
     body: str | None = None
     answer: str | None = None
+    cut: bool = False
 
     @property
     def intent(self) -> Intent:

@@ -24,6 +24,9 @@ USER = "callmq"
 _FIRST_PORT, _LAST_PORT = 15_000, 32_000
 _CTL_PORTS = 10
 
+# As docs/brokers.md advises: else a message in a delay tier whose lane had no leader is tried again after 3 minutes.
+ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n"
+
 # Schedulers that sleep when idle: the node shares its machine with what is being tested.
 _ERL_ARGS = "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 
@@ -140,7 +143,7 @@ class Layout:
         (self.folder / "rabbitmq.conf").write_text("".join(f"{key} = {value}\n" for key, value in conf.items()))
         # The node's name must resolve, also on a machine without /etc/hosts.
         (self.folder / "inetrc").write_text('{host, {127,0,0,1}, ["localhost"]}.\n{lookup, [file, native]}.\n')
-        (self.folder / "advanced.config").write_text("[].\n")
+        (self.folder / "advanced.config").write_text(ADVANCED)
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_consistent_hash_exchange].\n")
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16).upper())

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from callmq_demo.administration import Administration
 from callmq_demo.faults import BrokerError
+from callmq_demo.layout import ADVANCED
 from callmq_demo.node import find_server
 from callmq_demo.processes import end_all_at_home_in, is_held, launch, undisturbed, wait_until
 
@@ -24,8 +25,6 @@ VHOST = "chaos"
 COUNT = 3
 TICK_SECONDS = 10
 PATIENCE = 150.0
-# As docs/brokers.md advises: else a message in a delay tier whose lane had no leader is tried again after 3 minutes.
-ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n"
 _ERL_ARGS = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 

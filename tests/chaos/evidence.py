@@ -110,12 +110,13 @@ async def gather(stage: Stage) -> Evidence:
     return evidence
 
 
-def _receipt(entry: Any, body: str | None = None, answer: str | None = None) -> Receipt:
+def _receipt(entry: Any, body: str | None = None, answer: str | None = None, status: int | None = None) -> Receipt:
     subject = entry.subject
     later = not entry.acted and (entry.fault in HEADED or entry.status in LATER)
+    cut = entry.fault in HEADED
     return Receipt(
         subject.key, subject.command or "", entry.time, entry.acted, later, subject.call_id,
-        status=entry.status, body=body, answer=answer,
+        status=status if cut and entry.status is None else entry.status, body=body, answer=answer, cut=cut,
     )  # fmt: skip
 
 

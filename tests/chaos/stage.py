@@ -39,14 +39,14 @@ class Doors(Sandbox):
     """An endpoint with a door for each worker.
 
     ``through``: whose door a request of the journal came through. ``carried``: the essence of what came, and of what
-    was to be answered, of each request that was looked at.
+    was to be answered, and its status, of each request that was looked at.
     """
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.through: dict[int, int] = {}
         self.counts: Counter[int] = Counter()
-        self.carried: dict[int, tuple[str | None, str | None]] = {}
+        self.carried: dict[int, tuple[str | None, str | None, int]] = {}
 
     def door(self, worker: Worker) -> str:
         return f"{self.origin}/{worker.number}{PATH}"
@@ -61,7 +61,7 @@ class Doors(Sandbox):
 
     def _carry_out(self, request: Request, entry: Entry) -> Response:
         response = super()._carry_out(request, entry)
-        self.carried[entry.number] = (essence(request.body), essence(response.body or None))
+        self.carried[entry.number] = (essence(request.body), essence(response.body or None), response.status)
         return response
 
 
