@@ -27,7 +27,7 @@ from chaos import (  # noqa: F401 - their kinds are registered by the import
     faults_workers,
 )
 from chaos.crew import Weight
-from chaos.kinds import Struck, schedule, strike
+from chaos.kinds import IdleError, Kind, Struck, schedule, strike
 from chaos.memory import growths
 from chaos.observer import connect
 from chaos.stage import DISTURBED, HEALTHY, Stage, stage
@@ -38,6 +38,7 @@ from promises import tally
 ENDS = (0, 1, -signal.SIGTERM)
 RESUMES_WITHIN = 60.0
 QUIET_WITHIN = 120.0
+TRIES = 3  # in which a fault has to do something
 # Of the commands on calls, how many may wait in a tier, which ends their call's order. Measured: under 1 %.
 PARTED_SHARE = 0.05
 PARTED_AT_LEAST = 10
@@ -67,11 +68,12 @@ class Order:
 
 @dataclass
 class Result:
-    """What came of it. ``breaches`` empty: every promise was kept."""
+    """What came of it. ``breaches`` empty: every promise was kept. ``idle``: how often a fault did nothing."""
 
     order: Order
     folder: Path
     struck: list[Struck] = field(default_factory=list)
+    idle: dict[str, int] = field(default_factory=dict)
     resumed: list[dict[str, float]] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -152,20 +154,38 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
             say(f"the time is over after {number - 1} faults")
             break
         try:
-            struck = await strike(kind, here, chance)
+            struck = await struck_by(kind, here, chance, result, say)
         except Exception as error:  # noqa: BLE001 - what was seen until now is judged nevertheless
             result.breaches.append(f"{kind.name} could not be done or undone: {error!r}")
             say(result.breaches[-1])
             break
-        result.struck.append(struck)
-        result.resumed.append(await _resumption(here, struck, result, publishing))
+        if struck is not None:
+            result.struck.append(struck)
+            result.resumed.append(await _resumption(here, struck, result, publishing))
+            say(_line(number, struck, result.resumed[-1]))
         producer.allowed = max(producer.allowed, due + 2 * share)
-        say(_line(number, struck, result.resumed[-1]))
     if time.monotonic() > until:
         publishing.cancel()
     over.set()
     producer.allowed = float("inf")
     await asyncio.gather(publishing, return_exceptions=time.monotonic() > until)
+
+
+async def struck_by(
+    kind: Kind, here: Stage, chance: random.Random, result: Result, say: Callable[[str], None]
+) -> Struck | None:
+    """Strike until it did something. None: it did nothing, again and again."""
+    for _ in range(TRIES):
+        try:
+            return await strike(kind, here, chance)
+        except IdleError as idle:
+            result.idle[kind.name] = result.idle.get(kind.name, 0) + idle.possible
+            say(f"     {kind.name:<26} did nothing: {idle}")
+            if not idle.possible:
+                break
+            here.producer.allowed += 20
+            await asyncio.sleep(0.5)
+    return None
 
 
 def _line(number: int, struck: Struck, resumed: dict[str, float]) -> str:
@@ -228,7 +248,7 @@ def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
     for receipt in evidence.receipts:
         acted[receipt.key] = acted.get(receipt.key, 0) + receipt.acted
     unsafe = {sent.key for sent in evidence.sent if sent.safety == "unsafe"}
-    result.breaches += parting(evidence)
+    result.breaches += [*parting(evidence), *toothless(result), *late(result)]
     result.counts = {
         "published": len(evidence.sent),
         "confirmed": sum(sent.confirmed for sent in evidence.sent),
@@ -248,6 +268,19 @@ def parting(evidence: seen.Evidence) -> list[str]:
     parted = len(evidence.parted & on_calls)
     many = parted > max(PARTED_AT_LEAST, PARTED_SHARE * len(on_calls))
     return [f"{parted} of {len(on_calls)} commands on calls lost their place to a tier"] if many else []
+
+
+def toothless(result: Result) -> list[str]:
+    """Say which kinds of faults never did anything."""
+    bit = {struck.kind.name for struck in result.struck}
+    return [f"{name} did nothing in {count} tries" for name, count in result.idle.items() if count and name not in bit]
+
+
+def late(result: Result) -> list[str]:
+    """Say how often nobody took the lane of live calls over."""
+    within = faults_lanes.FAILS_OVER_WITHIN
+    count = sum(seconds >= within for _, seconds in result.failover)
+    return [f"{count} times no other worker took the lane of live calls in {within:.0f} s"] if count else []
 
 
 def _cause(at: float | None, script: int, here: Stage, result: Result) -> str:

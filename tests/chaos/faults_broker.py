@@ -11,7 +11,7 @@ import time
 from urllib.parse import quote
 
 from callmq_demo.faults import BrokerError
-from chaos.kinds import kind
+from chaos.kinds import IdleError, bitten, kind
 from chaos.observer import NAMES, WATCH
 from chaos.stage import Stage
 
@@ -23,7 +23,7 @@ async def close_connections(stage: Stage, _: random.Random) -> str:
     for name in names:
         with contextlib.suppress(BrokerError):  # gone meanwhile
             await stage.api("DELETE", f"/api/connections/{quote(name, safe='')}")
-    return f"{len(names)} connections"
+    return bitten(len(names), f"{len(names)} connections")
 
 
 @kind("broker", weight=0.4)
@@ -83,7 +83,7 @@ async def delete_lane(stage: Stage, chance: random.Random) -> str:
         while (stage.producer.outstanding or stage.producer.under_way) and time.monotonic() < until:
             await asyncio.sleep(0.05)
         if stage.producer.outstanding or stage.producer.under_way:
-            return f"{name} was never empty, nothing done"
+            raise IdleError(f"{name} was never empty")
         await stage.api("DELETE", f"/api/queues/{stage.vhost}/{quote(name, safe='')}")
     finally:
         stage.producer.held.set()

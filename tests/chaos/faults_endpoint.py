@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
-from chaos.kinds import kind
+from chaos.kinds import bitten, kind
 from chaos.stage import DEADLINE, Stage
 
 ABSURD = ("0", "-5", "soon", "1e9", "99999999999999999999", "Thu, 01 Jan 1970 00:00:00 GMT", "3.7, 4", "")
@@ -26,10 +26,16 @@ async def armed(stage: Stage, action: str, **told: Any) -> AsyncIterator[None]:
 
 async def _some(stage: Stage, chance: random.Random, action: str, **told: Any) -> str:
     """Let some requests meet a fault."""
-    count = chance.randint(3, 20)
+    count, before = chance.randint(3, 20), stage.sandbox.journal.received
     async with armed(stage, action, times=count, **told):
         await stage.seen(count, 5.0)
-    return f"{count} requests"
+    met = _met(stage, before)
+    return bitten(met, f"{met} requests")
+
+
+def _met(stage: Stage, before: int) -> int:
+    """Count the requests since then that a fault was made of."""
+    return sum(entry.fault is not None for entry in stage.sandbox.journal.since(before))
 
 
 async def _while(stage: Stage, chance: random.Random, action: str, **told: Any) -> str:
@@ -38,7 +44,8 @@ async def _while(stage: Stage, chance: random.Random, action: str, **told: Any) 
     before = stage.sandbox.journal.received
     async with armed(stage, action, times=0, **told):
         await asyncio.sleep(seconds)
-    return f"{stage.sandbox.journal.received - before} requests in {seconds:.1f} s"
+    met = _met(stage, before)
+    return bitten(met, f"{met} requests in {seconds:.1f} s")
 
 
 @kind("endpoint")
@@ -53,8 +60,8 @@ async def hang(stage: Stage, chance: random.Random) -> str:
     async with armed(stage, "hang", times=count):
         await stage.seen(count, 5.0)
     await asyncio.sleep(DEADLINE + 0.5)
-    stage.sandbox.release()
-    return f"{count} requests"
+    held = stage.sandbox.release()
+    return bitten(held, f"{held} requests")
 
 
 @kind("endpoint")

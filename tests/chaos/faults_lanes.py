@@ -15,7 +15,7 @@ from callmq_demo.faults import BrokerError
 from callmq_worker.core.layout import control_lanes
 from chaos.crew import Worker
 from chaos.faults_endpoint import armed
-from chaos.kinds import kind
+from chaos.kinds import IdleError, bitten, kind
 from chaos.observer import NAMES
 from chaos.stage import Stage
 
@@ -58,7 +58,7 @@ async def close_channels(stage: Stage, chance: random.Random) -> str:
     count = await stage.evaluate(
         PORT + CLOSE.replace("PORTS", str(sorted(worker.proxy.ports))).replace("WHICH", CHANNELS[which])
     )
-    return f"worker {worker.number}, {which}: {count.strip()} channels"
+    return bitten(int(count), f"worker {worker.number}, {which}: {count.strip()} channels")
 
 
 @kind("broker")
@@ -79,7 +79,8 @@ async def acknowledgement_timeout(stage: Stage, chance: random.Random) -> str:
     finally:
         await _patience(stage, before)
         worker.proxy.reset()
-    return f"worker {worker.number}, {held} requests held, {_timed_out(stage) - closed} channels timed out"
+    closed = _timed_out(stage) - closed
+    return bitten(closed, f"worker {worker.number}, {held} requests held, {closed} channels timed out")
 
 
 def _timed_out(stage: Stage) -> int:
@@ -107,7 +108,7 @@ async def lose_binding(stage: Stage, chance: random.Random) -> str:
                 gone += 1
     await asyncio.sleep(1.0)
     chance.choice(stage.workers).proxy.reset()  # whoever connects again makes it again
-    return f"{gone} of {queue}"
+    return bitten(gone, f"{gone} of {queue}")
 
 
 async def holder(stage: Stage) -> Worker | None:
@@ -126,7 +127,7 @@ async def holder(stage: Stage) -> Worker | None:
 async def _fail_over(stage: Stage, number: signal.Signals) -> str:
     worker = await holder(stage)
     if worker is None:
-        return "nobody holds the lane"
+        raise IdleError("nobody holds the lane")
     after = stage.sandbox.journal.received
     began, until = time.time(), time.monotonic() + FAILS_OVER_WITHIN
     worker.signal(number)

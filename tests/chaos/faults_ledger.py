@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from chaos.faults_endpoint import armed
-from chaos.kinds import kind
+from chaos.kinds import IdleError, bitten, kind
 from chaos.stage import Stage
 
 
@@ -55,7 +55,7 @@ async def away_before_the_record(stage: Stage, _: random.Random) -> str:
     async with locked(stage):
         count = stage.sandbox.release()
         await asyncio.sleep(6.5)
-    return f"{count} requests held"
+    return bitten(count, f"{count} requests held")
 
 
 @kind("ledger")
@@ -68,7 +68,9 @@ async def read_only_ledger(stage: Stage, chance: random.Random) -> str:
         await asyncio.sleep(seconds)
     finally:
         await asyncio.to_thread(subprocess.run, ["chattr", "-i", *files], check=False, capture_output=True)
-    return f"{seconds:.1f} s" if not done.returncode else "not possible for this user on this file system"
+    if done.returncode:
+        raise IdleError("not possible for this user on this file system", possible=False)
+    return f"{seconds:.1f} s"
 
 
 @kind("ledger")

@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 
-from chaos.kinds import kind
+from chaos.kinds import bitten, kind
 from chaos.stage import Stage
 
 
 @kind("network", weight=1.5)
 async def reset_connection(stage: Stage, chance: random.Random) -> str:
     worker = chance.choice(stage.workers)
-    worker.proxy.reset()
-    return f"worker {worker.number}"
+    return bitten(worker.proxy.reset(), f"worker {worker.number}")
 
 
 @kind("network", weight=1.5)
 async def cut_connection(stage: Stage, chance: random.Random) -> str:
     """Cut after so many bytes, in the middle of a frame."""
     worker, size = chance.choice(stage.workers), chance.randint(1, 20_000)
-    worker.proxy.cut_after(size)
-    await asyncio.sleep(1.0)
-    return f"worker {worker.number} after {size} bytes"
+    cut = await worker.proxy.cut_after(size, 3.0)
+    return bitten(cut, f"worker {worker.number} after {size} bytes")
 
 
 @kind("network")
@@ -41,8 +39,7 @@ async def blackhole(stage: Stage, chance: random.Random) -> str:
 async def half_open(stage: Stage, chance: random.Random) -> str:
     """The broker's side is gone, the worker's side is silent until its heartbeat ends it."""
     worker = chance.choice(stage.workers)
-    worker.proxy.halve()
-    return f"worker {worker.number}"
+    return bitten(worker.proxy.halve(), f"worker {worker.number}")
 
 
 @kind("network")

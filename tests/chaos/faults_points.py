@@ -9,7 +9,7 @@ import time
 from chaos.crew import Worker
 from chaos.failpoint import POINTS
 from chaos.faults_endpoint import armed
-from chaos.kinds import Act, kind
+from chaos.kinds import Act, bitten, kind
 from chaos.stage import Stage
 
 WITHIN = 15.0
@@ -30,7 +30,7 @@ def _kill_at(point: str) -> Act:
             came = await _comes_there(stage, worker)
         worker.kill()
         stage.crew.start(worker)
-        return f"worker {worker.number} at passage {times}{'' if came else ', which never came'}"
+        return bitten(came, f"worker {worker.number} at passage {times}{'' if came else ', which never came'}")
 
     return kill_at
 

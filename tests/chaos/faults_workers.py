@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 
-from chaos.kinds import kind
+from chaos.kinds import bitten, kind
 from chaos.stage import LEASE, Stage
 
 
@@ -34,7 +34,7 @@ async def kill_holding(stage: Stage, chance: random.Random) -> str:
     stage.sandbox.faults.disarm(fault)
     stage.sandbox.release()
     stage.crew.start(worker)
-    return f"worker {worker.number}, {held} requests held"
+    return bitten(held, f"worker {worker.number}, {held} requests held")
 
 
 @kind("worker", sweeps=True)
@@ -113,4 +113,4 @@ async def poison(stage: Stage, chance: random.Random) -> str:
         await asyncio.gather(*(worker.ready() for worker in stage.workers))
     stage.sandbox.faults.disarm(fault)
     stage.sandbox.release()
-    return f"{kills} times"
+    return bitten(kills, f"{kills} times")

@@ -12,6 +12,21 @@ from chaos.stage import Stage
 Act = Callable[[Stage, random.Random], Awaitable[str]]
 
 
+class IdleError(Exception):
+    """A fault found nothing that it could do anything to, and counts for none. ``possible``: it might next time."""
+
+    def __init__(self, detail: str, *, possible: bool = True) -> None:
+        super().__init__(detail)
+        self.possible = possible
+
+
+def bitten(count: int, detail: str) -> str:
+    """Return what a fault did to so many things. Raises `IdleError` where there were none."""
+    if not count:
+        raise IdleError(detail)
+    return detail
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind. ``weight``: how often it is chosen beside the others. ``blow``: over as soon as it struck.
@@ -55,7 +70,7 @@ class Struck:
 
 
 async def strike(chosen: Kind, stage: Stage, chance: random.Random) -> Struck:
-    """Do it."""
+    """Do it. Raises `IdleError` where it did nothing."""
     began = time.time()
     detail = await chosen.act(stage, chance)
     ended = time.time()

@@ -54,13 +54,19 @@ class Proxy:
         """The ports from which it speaks to the broker, and by which the broker knows the worker's connections."""
         return {link.broker.get_extra_info("sockname")[1] for link in self.links if not link.halved}
 
-    def reset(self) -> None:
-        for link in tuple(self.links):
+    def reset(self) -> int:
+        """Reset all connections; return how many."""
+        links = tuple(self.links)
+        for link in links:
             link.reset()
+        return len(links)
 
-    def halve(self) -> None:
-        for link in tuple(self.links):
+    def halve(self) -> int:
+        """Take the broker's side of all connections away; return how many."""
+        links = tuple(self.links)
+        for link in links:
             link.halve()
+        return len(links)
 
     def darken(self) -> None:
         """Let nothing pass in either direction, and close nothing."""
@@ -70,9 +76,14 @@ class Proxy:
         """Let pass again, what was held included."""
         self._flows.set()
 
-    def cut_after(self, size: int) -> None:
-        """Let so many further bytes pass to the broker, then reset."""
+    async def cut_after(self, size: int, patience: float) -> bool:
+        """Let so many further bytes pass to the broker, then reset. False: so many did not come in time."""
         self._left = size
+        until = asyncio.get_running_loop().time() + patience
+        while self._left is not None and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.02)
+        cut, self._left = self._left is None, None
+        return cut
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:

@@ -37,6 +37,8 @@ def _kinds(result: Result) -> Iterator[str]:
             seconds = [each[lane] for each in all_of_it if lane in each]
             shown.append(f"{median(seconds):8.2f} /{max(seconds):7.2f}" if seconds else f"{'never':>17}")
         yield f"{name:<26}{len(all_of_it):>6}{result.doubts.get(name, 0):>10}{'':>8}{shown[0]}  {shown[1]}"
+    for name, count in sorted(result.idle.items()):
+        yield f"{name:<26}{'':>6} did nothing {count} times" if count else f"{name:<26}{'':>6} is not possible here"
     for name in ("unseen", "afterwards"):
         if result.doubts.get(name):
             yield f"{'(' + name + ')':<26}{'':>6}{result.doubts[name]:>10}"

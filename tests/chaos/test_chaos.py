@@ -23,7 +23,6 @@ async def test_a_short_campaign_keeps_every_promise(private_node, amqp_url):
     assert result.doubts.get("healthy", 0) == 0
     assert result.outcomes["succeeded"] > order.commands / 2
     assert {by for by, _ in result.failover} == {"SIGKILL", "SIGTERM"}
-    assert all("never came" not in struck.detail for struck in result.struck)
 
 
 @pytest.mark.parametrize("seed", range(5))

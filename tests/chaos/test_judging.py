@@ -1,10 +1,16 @@
 """The campaign's own eyes: what it takes for a breach, and how it splits what it saw."""
 
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from chaos.campaign import parting
+from chaos.campaign import TRIES, Order, Result, late, parting, struck_by, toothless
 from chaos.crew import Weight
 from chaos.evidence import Evidence, script_of
+from chaos.faults_lanes import FAILS_OVER_WITHIN
+from chaos.kinds import IdleError, Kind, Struck, bitten
 from chaos.memory import growths, slope
 from chaos.traffic import BATCH, busy_calls, scripts
 from journal import Receipt, Said, Sent, essence
@@ -63,6 +69,34 @@ def test_order_that_is_given_up_often_is_a_breach(parted, breaches):
     keys = sorted({str(sent.key) for sent in evidence.sent})
     evidence.parted = frozenset(keys[:parted])
     assert len(parting(evidence)) == breaches
+
+
+async def idle(_stage, _chance):
+    return bitten(0, "0 channels")
+
+
+async def impossible(_stage, _chance):
+    raise IdleError("not for this user", possible=False)
+
+
+@pytest.mark.parametrize(("act", "times", "breaches"), [(idle, TRIES, 1), (impossible, 0, 0)])
+async def test_a_fault_that_did_nothing_counts_for_none(act, times, breaches):
+    told, here = [], SimpleNamespace(producer=SimpleNamespace(allowed=0))
+    result = Result(Order(), Path())
+    kind = Kind("close_channels", "broker", 1.0, act)
+    assert await struck_by(kind, here, random.Random(1), result, told.append) is None
+    assert (result.struck, result.idle) == ([], {"close_channels": times})
+    assert "did nothing" in told[0]
+    assert len(toothless(result)) == breaches
+    result.struck.append(Struck(kind, 0.0, 0.0, 0.0, "1 channels"))
+    assert toothless(result) == []
+
+
+def test_a_lane_that_nobody_took_over_is_a_breach():
+    result = Result(Order(), Path(), failover=[("SIGKILL", 0.2)])
+    assert late(result) == []
+    result.failover.append(("SIGTERM", FAILS_OVER_WITHIN))
+    assert len(late(result)) == 1
 
 
 @pytest.mark.parametrize(("name", "number"), [("12.3", 12), ("s12-3", 12), ("order-1", -1), (None, -1)])
