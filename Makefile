@@ -80,8 +80,8 @@ dockerfile: setup
 bench: setup ## measure callmq beside what one would pick instead; ARGS="--write" for docs/performance.md, ARGS=--help
 	@PYTHONPATH=deploy:tests $(PYTHON) -m benchmarks $(ARGS)
 
-bench-decode: setup ## measure: CPU microseconds of decode, bodies a second of callmq validate
-	@$(PYTHON) tests/benchmarks/decode.py
+bench-decode: setup ## measure: CPU microseconds of decode, milliseconds of the heaviest bodies, bodies a second of callmq validate
+	@PYTHONPATH=tests $(PYTHON) tests/benchmarks/decode.py
 
 bench-lanes: setup ## measure live calls beside a backlog of dials; ARGS="--dials 100000 --seconds 30"
 	@PYTHONPATH=deploy:tests $(PYTHON) tests/benchmarks/lanes.py $(ARGS)

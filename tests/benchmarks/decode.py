@@ -2,7 +2,8 @@
 
 First the CPU microseconds of one body (best of several rounds): decode from bytes to a command with its class,
 lifetime and order, and with the fingerprint, beside what parses or checks less. The goal is three times
-``validate_json`` of the one model that the body is known to be. Then how many small bodies a second
+``validate_json`` of the one model that the body is known to be. Then the bodies that are slowest to judge, in
+milliseconds; ``tests/unit/contracts/test_heavy.py`` bounds their steps. Then how many small bodies a second
 ``callmq validate`` judges on one core, and with how much memory for a tenth of them and for all.
 """
 
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ import msgspec
 import orjson
 
 from callmq_contracts import CATALOG, EXAMPLES, Command, decode
+from heavy import HEAVY_BODIES
 
 ROUNDS, SECONDS_OF_A_ROUND = 7, 0.02
 GOAL = 3.0
@@ -118,6 +121,13 @@ def row(name: str, size: int | None, costs: "list[float] | tuple[float, ...]") -
     print(f"{name:24}{shown:>8}{loads:8.2f}{frame:8.2f}{model:8.2f}{judged:8.2f}{printed:8.2f}{printed / model:8.1f}")
 
 
+def print_heavy() -> None:
+    """Print what the slowest bodies cost, from the slowest on."""
+    costs = {name: microseconds(partial(decode, body)) / 1000 for name, body in HEAVY_BODIES.items()}
+    for name in sorted(costs, key=costs.__getitem__, reverse=True):
+        print(f"{name:32}{len(HEAVY_BODIES[name]):>8} bytes {costs[name]:8.1f} ms")
+
+
 def validated(bodies: int, lines: list[bytes]) -> tuple[float, float]:
     """Return the CPU seconds and the peak MiB of ``callmq validate`` on so many lines."""
     with tempfile.TemporaryFile() as source:
@@ -146,4 +156,5 @@ def print_validate() -> None:
 if __name__ == "__main__":
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs")
     print_decode()
+    print_heavy()
     print_validate()
