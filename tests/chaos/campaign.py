@@ -154,7 +154,8 @@ async def _disturbed(here: Stage, order: Order, result: Result, say: Callable[[s
             say(f"the time is over after {number - 1} faults")
             break
         try:
-            struck = await struck_by(kind, here, chance, result, say)
+            async with producer.flowing():
+                struck = await struck_by(kind, here, chance, result, say)
         except Exception as error:  # noqa: BLE001 - what was seen until now is judged nevertheless
             result.breaches.append(f"{kind.name} could not be done or undone: {error!r}")
             say(result.breaches[-1])
@@ -183,7 +184,6 @@ async def struck_by(
             say(f"     {kind.name:<26} did nothing: {idle}")
             if not idle.possible:
                 break
-            here.producer.allowed += 20
             await asyncio.sleep(0.5)
     return None
 

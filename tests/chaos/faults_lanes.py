@@ -73,7 +73,6 @@ async def acknowledgement_timeout(stage: Stage, chance: random.Random) -> str:
         await asyncio.sleep(0.5)
         await worker.ready()
         async with armed(stage, "hang", times=0, acts=True):
-            stage.producer.allowed += 50
             await asyncio.sleep(HELD_SECONDS)
         held = stage.sandbox.release()
     finally:

@@ -50,7 +50,6 @@ async def lock_ledger(stage: Stage, chance: random.Random) -> str:
 async def away_before_the_record(stage: Stage, _: random.Random) -> str:
     """The file is locked while requests are out: their answers can't be recorded until long after they came."""
     async with armed(stage, "hang", times=0, acts=True):
-        stage.producer.allowed += 30
         await asyncio.sleep(0.5)
     async with locked(stage):
         count = stage.sandbox.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aio_pika
@@ -17,6 +17,7 @@ from chaos.traffic import Letter, Script, poisoned
 from journal import Sent
 
 WINDOW = 64
+FLOW = 50  # commands a second
 OUTSTANDING = 300
 EXTRA = 10_000_000  # the numbers of scripts that no plan has
 SLACK = 2.0  # a request is read when the endpoint's loop turns, and this machine is shared
@@ -72,6 +73,22 @@ class Producer:
                 task.add_done_callback(lambda _: window.release())
             await asyncio.sleep(0)
         await self._leave()
+
+    @contextlib.asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        """Let commands come steadily for the time of the block: a fault needs traffic to strike."""
+
+        async def flow() -> None:
+            while True:
+                self.allowed += 1
+                await asyncio.sleep(1 / FLOW)
+
+        task = asyncio.create_task(flow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _with_extra(self, scripts: Iterator[Script]) -> Iterator[Script]:
         for script in scripts:

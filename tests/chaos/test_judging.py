@@ -81,7 +81,7 @@ async def impossible(_stage, _chance):
 
 @pytest.mark.parametrize(("act", "times", "breaches"), [(idle, TRIES, 1), (impossible, 0, 0)])
 async def test_a_fault_that_did_nothing_counts_for_none(act, times, breaches):
-    told, here = [], SimpleNamespace(producer=SimpleNamespace(allowed=0))
+    told, here = [], SimpleNamespace()
     result = Result(Order(), Path())
     kind = Kind("close_channels", "broker", 1.0, act)
     assert await struck_by(kind, here, random.Random(1), result, told.append) is None
