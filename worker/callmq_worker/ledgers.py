@@ -1,9 +1,9 @@
 """From a URL to a ledger; part of the wiring. A store's client library is imported only where it is chosen."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from callmq_worker.adapters.sqlite import SqliteLedger
 from callmq_worker.ports import Clock, Ledger, LedgerAwayError, LedgerUnusableError
@@ -11,6 +11,7 @@ from callmq_worker.settings import SQLITE
 
 LOG = logging.getLogger("callmq.wiring")
 LONGEST_WAIT: Final = 15.0
+T = TypeVar("T")
 _Named: TypeAlias = Callable[[str, bool], Ledger]
 
 
@@ -21,13 +22,22 @@ async def open_ledger(url: str, clock: Clock, *, wait: bool, make: bool = True) 
     up to date. Raises `LedgerUnusableError` where waiting won't help.
     """
     named = _LEDGERS[url.partition("://")[0]]
+
+    async def opened() -> Ledger:
+        return await _answering(named(url, make))
+
+    return await (until_answered(opened, clock) if wait else opened())
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
+    """Ask, with backoff, until the ledger answers. Raises `LedgerUnusableError` where waiting won't help."""
     tries = 0
     while True:
         try:
-            return await _answering(named(url, make))
+            return await ask()
+        except LedgerUnusableError:
+            raise
         except LedgerAwayError as error:
-            if not wait or isinstance(error, LedgerUnusableError):
-                raise
             pause = min(LONGEST_WAIT, 0.2 * 2**tries)
             LOG.warning("ledger away, trying again", extra={"fields": {"reason": str(error), "seconds": pause}})
             await clock.sleep(pause)

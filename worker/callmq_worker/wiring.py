@@ -7,6 +7,7 @@ import os
 import socket
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from callmq_worker.adapters.rabbitmq import RabbitBroker
 from callmq_worker.addresses import AccountSettings
 from callmq_worker.controls import Controls
 from callmq_worker.core.intake import Rules
-from callmq_worker.core.layout import RETURNED_LANE, Lane, control_lane, lanes, layout, shard_lanes
+from callmq_worker.core.layout import RETURNED_LANE, Lane, Shards, control_lane, lanes, layout, shard_lanes
 from callmq_worker.course import Course
 from callmq_worker.crew import Crew, count_shards
 from callmq_worker.dials import Dials
@@ -30,7 +31,7 @@ from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight, Permits
 from callmq_worker.gates import Gates
 from callmq_worker.lanes import AccountLanes, Lanes, Shard
-from callmq_worker.ledgers import open_ledger
+from callmq_worker.ledgers import open_ledger, until_answered
 from callmq_worker.pacing import Pacing
 from callmq_worker.policy import Policy, Tools
 from callmq_worker.ports import Ledger, Observer
@@ -81,7 +82,8 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     clock = SystemClock()
     observer: Observer = OtelObserver(mask=clean) if traced else NoObserver()
     ledger = await open_ledger(settings.ledger_url, clock, wait=True)
-    for sentence in await ledger.losable():
+    losable, secret, shards = await until_answered(partial(_first_answers, ledger, settings), clock)
+    for sentence in losable:
         LOG.warning("the ledger may forget", extra={"fields": {"what": sentence}})
     accounts = {a.name: account_of(a) for a in settings.accounts}
     dispatcher = HttpDispatcher(accounts, settings.concurrency, clock, observer)
@@ -89,7 +91,6 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     pacing = Pacing(ledger, clock)
     controls = Controls(ledger, clock)
     gates = Gates(clock, settings.probe_interval, pacing)
-    secret = await ledger.secret()
     policy = _policy(settings)
     engine = Engine(policy, Tools(ledger, dispatcher, clock, observer, gates, controls, secret))
     broker = RabbitBroker(Hosts(settings.amqp_urls), f"callmq {version('callmq')}", clock)
@@ -100,10 +101,14 @@ async def build(settings: Settings, *, traced: bool) -> Worker:
     means = Means(ledger, broker.publisher, clock, observer, names, settings.tiers, runner.mend, secret)
     settler = Settler(means, lambda command, outcome: worker.outcomes.update([(command, outcome)]))
     dials = Dials(names, settings.rates, settings.account_names, settings.dial_lanes, pacing, engine.tools)
-    shards = await count_shards(ledger, settings.control_shards)
     crew = Crew(ledger, clock, policy.owner, shards)
     furnish(runner, engine, settler, dials, crew)
     return worker
+
+
+async def _first_answers(ledger: Ledger, settings: Settings) -> tuple[Sequence[str], bytes, Shards]:
+    """Return what may be forgotten, the secret, and how many shards there are. Raises `LedgerAwayError`."""
+    return await ledger.losable(), await ledger.secret(), await count_shards(ledger, settings.control_shards)
 
 
 def furnish(runner: Runner, engine: Engine, settler: Settler, dials: Dials, crew: Crew) -> None:

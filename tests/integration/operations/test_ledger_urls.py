@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from callmq_worker.ledgers import open_ledger
 from callmq_worker.ports import LedgerAwayError, LedgerUnusableError
 from needs import missing
 from stores import PASSWORD, RedisServer, find_redis
+from world import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +100,24 @@ async def test_a_worker_waits_for_its_store():
         await ledger.close()
     finally:
         server.remove()
+
+
+async def test_a_worker_that_starts_beside_a_locked_file_works_once_it_is_free(w: World, caplog):
+    async with w.working():
+        pass  # reads go past the lock of a file that there is, writes wait
+    other = sqlite3.connect(w.ledger, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def free() -> None:
+        await until(lambda: "ledger away, trying again" in caplog.text)
+        other.execute("ROLLBACK")
+        other.close()
+
+    freeing = asyncio.create_task(free())
+    async with w.working():
+        await freeing
+        await w.client.send(DIAL, key="k1")
+        assert (await w.reply("k1"))["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize(("scheme", "library", "extra"), [("postgresql", "psycopg", "postgres"), ("redis",) * 3])
