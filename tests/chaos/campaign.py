@@ -248,7 +248,7 @@ def judge(here: Stage, evidence: seen.Evidence, result: Result) -> None:
     for receipt in evidence.receipts:
         acted[receipt.key] = acted.get(receipt.key, 0) + receipt.acted
     unsafe = {sent.key for sent in evidence.sent if sent.safety == "unsafe"}
-    result.breaches += [*parting(evidence), *toothless(result), *late(result)]
+    result.breaches += [*parting(evidence), *toothless(result), *late(result), *here.crew.crashes()]
     result.counts = {
         "published": len(evidence.sent),
         "confirmed": sum(sent.confirmed for sent in evidence.sent),

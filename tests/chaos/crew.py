@@ -42,6 +42,7 @@ class Worker:
     probe: int
     process: subprocess.Popen[bytes] | None = None
     lives: int = 0
+    asked: bool = False
     ends: list[int] = field(default_factory=list)
 
     @property
@@ -51,7 +52,15 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
+            self.asked = self.asked or number == signal.SIGTERM
             self.process.send_signal(number)
+
+    def crash(self) -> str | None:
+        """Say how the process ended, where it ended and nobody had made it."""
+        code = None if self.process is None else self.process.poll()
+        if code in (None, -signal.SIGKILL) or (self.asked and code in (0, 1)):
+            return None
+        return f"worker {self.number}, life {self.lives} ended by itself with {code}: {self.log}"
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -99,21 +108,35 @@ class Crew:
         self.workers, self._environment = workers, environment
         self.more: dict[str, str] = {}
         self.memory: list[Weight] = []
+        self._crashes: list[str] = []
 
     def start(self, worker: Worker, program: tuple[str, ...] = WORK) -> None:
         """Start one; ``program``: what Python is to run."""
+        self._look_at(worker)
         told = {**os.environ, **self._environment(worker), **self.more}
         if program is not WORK:
             told["PYTHONPATH"] = TESTS
         with worker.log.open("ab") as log:
             command = [sys.executable, *program]
             worker.process = subprocess.Popen(command, env=told, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        worker.lives += 1
+        worker.lives, worker.asked = worker.lives + 1, False
 
     async def begin(self) -> None:
         for worker in self.workers:
             self.start(worker)
         await asyncio.gather(*(worker.ready() for worker in self.workers))
+
+    def _look_at(self, worker: Worker) -> None:
+        if crash := worker.crash():
+            self._crashes.append(crash)
+
+    def crashes(self) -> list[str]:
+        """Say which workers ended by themselves, and which said that they did not know why something failed."""
+        for worker in self.workers:
+            self._look_at(worker)
+            if b'"level":"CRITICAL"' in worker.log.read_bytes():
+                self._crashes.append(f"worker {worker.number} met an error that nobody catches: {worker.log}")
+        return list(dict.fromkeys(self._crashes))
 
     async def gone(self, worker: Worker, seconds: float) -> bool:
         """Wait until one has ended by itself; say whether it did."""

@@ -12,6 +12,7 @@ from chaos.stage import Stage
 @kind("network", weight=1.5)
 async def reset_connection(stage: Stage, chance: random.Random) -> str:
     worker = chance.choice(stage.workers)
+    await worker.ready()
     return bitten(worker.proxy.reset(), f"worker {worker.number}")
 
 
@@ -19,6 +20,7 @@ async def reset_connection(stage: Stage, chance: random.Random) -> str:
 async def cut_connection(stage: Stage, chance: random.Random) -> str:
     """Cut after so many bytes, in the middle of a frame."""
     worker, size = chance.choice(stage.workers), chance.randint(1, 20_000)
+    await worker.ready()
     cut = await worker.proxy.cut_after(size, 3.0)
     return bitten(cut, f"worker {worker.number} after {size} bytes")
 

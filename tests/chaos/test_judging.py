@@ -1,5 +1,6 @@
 """The campaign's own eyes: what it takes for a breach, and how it splits what it saw."""
 
+import asyncio
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from chaos.campaign import TRIES, Order, Result, late, parting, struck_by, toothless
-from chaos.crew import Weight
+from chaos.crew import Crew, Weight, Worker
 from chaos.evidence import Evidence, script_of
 from chaos.faults_lanes import FAILS_OVER_WITHIN
 from chaos.kinds import IdleError, Kind, Struck, bitten
@@ -174,3 +175,32 @@ def test_the_longest_life_of_each_worker_counts():
         Weight(3.0, 1, 2, 50.0, 90),
     ]
     assert [growth.life for growth in growths(lives)] == [2]
+
+
+ENDS = "import sys; print(sys.argv[1], flush=True); sys.exit(int(sys.argv[2]))"
+LIVES = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "breaches"),
+    [((ENDS, "", "1"), 1), ((ENDS, "", "0"), 1), ((ENDS, '{"level":"CRITICAL"}', "1"), 2), ((LIVES,), 0)],
+)
+async def test_a_worker_that_ended_by_itself_is_a_breach(tmp_path, program, breaches):
+    worker = Worker(1, None, tmp_path / "worker.log", 0)
+    crew = Crew([worker], lambda _: {})
+    crew.start(worker, ("-c", *program))
+    if program == (LIVES,):
+        while not worker.log.stat().st_size:
+            await asyncio.sleep(0.02)
+        assert await crew.retire(worker) == 1
+    else:
+        assert await crew.gone(worker, 30.0)
+    assert len(crew.crashes()) == breaches
+    crew.start(worker, ("-c", LIVES))
+    worker.kill()
+    assert len(crew.crashes()) == breaches
