@@ -1,6 +1,7 @@
 """How dials wait: in which queue of their account, and for which slot of its pace."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Final
@@ -16,6 +17,8 @@ from callmq_worker.pacing import Grant, Pacing
 from callmq_worker.policy import Tools
 from callmq_worker.ports import LedgerAwayError
 
+LOG = logging.getLogger("callmq.dials")
+SILENCE: Final = 15.0  # seconds for which a queue is left alone that did not answer
 LONGEST_LOOK: Final = 5.0
 BATCH_SECONDS: Final = 0.25
 MOST_SLOTS: Final = 50
@@ -42,6 +45,7 @@ class Dials:
         self._noted: dict[tuple[str, Flow], float] = {}
         self._stirred: dict[str, Callable[[], None]] = {}
         self._depths: dict[str, Mapping[int, int]] = {}
+        self._silent: dict[str, float] = {}
 
     def berths(self, account: str) -> Berths:
         """Return an account's queues and what lies in them."""
@@ -77,6 +81,16 @@ class Dials:
             number = berths.find(self.berths(account), flow)
             self._noted = {k: t for k, t in self._noted.items() if now - t < berths.NOTED} | {(account, flow): now}
         return Sorted(self.names.dial_lane(account, number))
+
+    def silence(self, queue: str) -> None:
+        """Note that a queue does not answer: for a while its dials wait in a tier, and hold up no others."""
+        if not self.silent(queue):
+            LOG.warning("a queue of dials is silent", extra={"fields": {"queue": queue, "seconds": SILENCE}})
+        self._silent[queue] = self._clock.monotonic() + SILENCE
+
+    def silent(self, queue: str) -> float:
+        """Return for how many seconds a queue is still left alone."""
+        return max(0.0, self._silent.get(queue, 0.0) - self._clock.monotonic())
 
     def attend(self, account: str, stirred: Callable[[], None]) -> None:
         """Call this whenever a dial of the account was put into one of its queues here."""

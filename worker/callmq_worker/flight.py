@@ -18,7 +18,7 @@ from callmq_worker.dials import Dials
 from callmq_worker.engine import Engine
 from callmq_worker.policy import Situated
 from callmq_worker.ports import Clock, Delivery, LedgerAwayError, Observer
-from callmq_worker.settler import Settler
+from callmq_worker.settler import SILENT, Settler
 
 LOG = logging.getLogger("callmq.flight")
 LONGEST_HOLD: Final = 300.0  # seconds for which a lane that keeps order holds a command between its attempts
@@ -206,6 +206,9 @@ class Flight:
                 continue
             if not (isinstance(settlement, Postponed) and self._waits_here(situated, settlement, held)):
                 word = await self._settler.perform(situated, settlement)
+                if word == SILENT and isinstance(settlement, Sorted):
+                    self._dials.silence(settlement.queue)
+                    continue
                 if isinstance(settlement, Sorted):
                     self._dials.stir(situated.read.envelope.account)
                 return word
@@ -230,7 +233,9 @@ class Flight:
     async def _decide(self, situated: Situated, recall: asyncio.Event) -> Settlement:
         flow = self._engine.flow(situated)
         if flow is not None:
-            return await self._dials.sort(situated.read.envelope.account, flow)
+            sorting = await self._dials.sort(situated.read.envelope.account, flow)
+            wait = self._dials.silent(sorting.queue)
+            return Postponed(wait, "its queue is silent", past=situated.past) if wait else sorting
         async with self._permits.one(situated.delivery.lane):
             if recall.is_set() or not situated.delivery.receipt.alive:  # it waited for its permit meanwhile
                 return Returned()

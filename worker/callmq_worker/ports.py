@@ -29,6 +29,10 @@ class BrokerAwayError(Exception):
     """The broker can't be reached or closed the connection. The supervisor reconnects."""
 
 
+class NoAnswerError(BrokerAwayError):
+    """The broker, or one queue of it, did not answer in time."""
+
+
 class Clock(Protocol):
     """Time and chance."""
 

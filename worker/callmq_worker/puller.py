@@ -15,7 +15,7 @@ from callmq_worker.dials import Dials, Limits
 from callmq_worker.engine import Engine
 from callmq_worker.flight import Flight
 from callmq_worker.policy import Situated
-from callmq_worker.ports import Delivery, Fetcher
+from callmq_worker.ports import Delivery, Fetcher, NoAnswerError
 from callmq_worker.seats import Seats
 
 LOG = logging.getLogger("callmq.puller")
@@ -85,8 +85,8 @@ class Puller:
         await self._dials.refresh(self.account)
         passed = 0
         for number, berth in enumerate(self._dials.berths(self.account), 1):
-            while passed < MOST_PASSED and not self._rests(berth):
-                found = await fetcher.fetch(self._dials.lane(self.account, number))
+            while passed < MOST_PASSED and not self._rests(berth) and not self._silent(number):
+                found = await self._fetch(fetcher, number)
                 situated = await self._read(found[0]) if found is not None else None
                 if situated is None:
                     break
@@ -125,7 +125,7 @@ class Puller:
 
     def _waits(self, number: int, berth: Berth) -> bool:
         """Say whether no dial of a queue may go now: for its pace, or because its campaigns are paused."""
-        if self._held.get(number, 0.0) > self._clock.monotonic():
+        if self._held.get(number, 0.0) > self._clock.monotonic() or self._silent(number):
             return True
         if self._drains(number):
             return False
@@ -163,7 +163,7 @@ class Puller:
             slot = await self._slot(expected)
             if slot is None:
                 return
-        found = await fetcher.fetch(self._dials.lane(self.account, number))
+        found = await self._fetch(fetcher, number)
         if found is None:
             self._more.discard(number)
             self._empty.add(number)
@@ -182,6 +182,18 @@ class Puller:
         else:
             self._more.add(number)
             await delivery.receipt.give_back()
+
+    async def _fetch(self, fetcher: Fetcher, number: int) -> tuple[Delivery, int] | None:
+        """Fetch from a queue; one that is silent is left alone for a while, so that it holds up no other."""
+        lane = self._dials.lane(self.account, number)
+        try:
+            return await fetcher.fetch(lane)
+        except NoAnswerError:
+            self._dials.silence(lane.queue)
+            raise
+
+    def _silent(self, number: int) -> bool:
+        return self._dials.silent(self._dials.lane(self.account, number).queue) > 0
 
     def _drains(self, number: int) -> bool:
         """Say whether a campaign of a queue is cancelled: its dials are answered at once, whatever their pace."""

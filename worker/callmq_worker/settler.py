@@ -29,6 +29,8 @@ from callmq_worker.ports import (
 LOG = logging.getLogger("callmq.settler")
 BACKOFF: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 OWED_BATCH: Final = 100
+SORT_TRIES: Final = 2
+SILENT: Final = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Settler:
     async def perform(self, situated: Situated, settlement: Settlement) -> str:
         """Carry out a settlement and return its word for traces: an outcome, ``postponed``, ``sorted`` or ``returned``.
 
-        Afterwards the delivery is acknowledged, given back, or its channel is gone.
+        Afterwards the delivery is acknowledged, given back, or its channel is gone; with the word ``silent`` it is
+        still to be settled, since the queue that it was sorted into does not answer.
         """
         match settlement:
             case Concluded():
@@ -81,8 +84,7 @@ class Settler:
                 await situated.delivery.receipt.give_back()
                 return "returned"
             case Sorted(queue):
-                copy = publications.sorted_into(queue, message_of(situated), situated.past, secret=self._means.secret)
-                return await self._hand_on(situated, copy, "sorted")
+                return await self._sort(situated, queue)
             case _:
                 assert_never(settlement)
 
@@ -140,13 +142,17 @@ class Settler:
                 span.fail(published.value)
             return published
 
-    async def _keep(self, situated: Situated, publication: Publication) -> bool:
-        """Publish a copy that must not be lost, until the broker confirms it. False: the delivery's channel is gone."""
-        tries = 0
-        while situated.delivery.receipt.alive:
+    async def _keep(self, situated: Situated, publication: Publication, most: int | None = None) -> bool:
+        """Publish a copy that must not be lost, until the broker confirms it.
+
+        False: the delivery's channel is gone, or ``most`` times the broker did not say that it has the copy.
+        """
+        tries = denied = 0
+        while situated.delivery.receipt.alive and denied != most:
             published = await self._publish(publication)
             if published is Published.CONFIRMED:
                 return True
+            denied += published in (Published.UNKNOWN, Published.NACKED)
             missing = published in (Published.UNROUTABLE, Published.ABSENT)
             if missing:
                 self._means.mend()
@@ -181,6 +187,13 @@ class Settler:
         if await self._keep(situated, copy):
             await situated.delivery.receipt.acknowledge()
         return word
+
+    async def _sort(self, situated: Situated, queue: str) -> str:
+        copy = publications.sorted_into(queue, message_of(situated), situated.past, secret=self._means.secret)
+        if await self._keep(situated, copy, SORT_TRIES):
+            await situated.delivery.receipt.acknowledge()
+            return "sorted"
+        return SILENT if situated.delivery.receipt.alive else "returned"
 
     async def release(self, postponed: Postponed) -> None:
         """Free the claim of a delivery that waits, in its lane or in a tier; no other may act before its time."""

@@ -12,7 +12,7 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from callmq_worker.adapters.inlet import Inlet, Inlets
-from callmq_worker.ports import BrokerAwayError
+from callmq_worker.ports import BrokerAwayError, NoAnswerError
 
 HEARTBEAT: Final = 5  # a peer that says nothing is given up after 3 * (5 + 1) s
 RPC_TIMEOUT: Final = 10.0
@@ -91,7 +91,10 @@ async def connect(hosts: Hosts, name: str) -> Connection:
 
 
 async def bounded(call: Awaitable[T], seconds: float = RPC_TIMEOUT) -> T:
-    """Await a broker call for a bounded time. Raises `BrokerAwayError` for whatever it ends with but success."""
+    """Await a broker call for a bounded time.
+
+    Raises `BrokerAwayError` for whatever it ends with but success, `NoAnswerError` where the time is over.
+    """
     try:
         async with asyncio.timeout(seconds):
             return await call
@@ -99,6 +102,8 @@ async def bounded(call: Awaitable[T], seconds: float = RPC_TIMEOUT) -> T:
         if _cancelled():
             raise
         raise BrokerAwayError("connection lost") from error  # aiormq cancels its waiters when a connection dies
+    except TimeoutError as error:
+        raise NoAnswerError(reason_of(error)) from error
     except TROUBLE as error:
         raise BrokerAwayError(reason_of(error)) from error
 

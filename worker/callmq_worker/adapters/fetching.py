@@ -18,6 +18,7 @@ from callmq_worker.core.layout import Lane, Layout, QueueSpec
 from callmq_worker.ports import BrokerAwayError, Clock, Delivery
 
 LOG: Final = logging.getLogger("callmq.fetching")
+FETCH_TIMEOUT: Final = 5.0
 _FOUND: Final = b"\x00\x3c\x00\x47"
 _EMPTY: Final = b"\x00\x3c\x00\x48"
 _LEFT: Final = struct.Struct(">I")
@@ -93,7 +94,8 @@ class RabbitFetcher:
     async def fetch(self, lane: Lane) -> tuple[Delivery, int] | None:
         """Return the next message of a lane and how many are left, None where it is empty or was not made yet.
 
-        Raises `BrokerAwayError`, also where a queue has gone.
+        Raises `BrokerAwayError`, also where a queue has gone, and `NoAnswerError` where it is silent: the channel
+        waits for it, and is of no more use.
         """
         if self._outlet.closed:
             raise BrokerAwayError("channel closed")
@@ -102,7 +104,7 @@ class RabbitFetcher:
         asked: Asked = asyncio.get_running_loop().create_future()
         self._answers.asked = asked
         self._outlet.write(frames.get(self._outlet.number, lane.queue))
-        found = await bounded(asked)
+        found = await bounded(asked, FETCH_TIMEOUT)
         if found is None:
             return None
         content, left = found

@@ -32,7 +32,10 @@ _CONFIRM: Final = struct.Struct(">QB")  # the number, and whether all before it 
 
 
 class RabbitPublisher:
-    """Publishes on the session's own connection, one channel an exchange, so that a missing one closes only its own."""
+    """Publishes on the session's own connection, one channel an exchange, so that a missing one closes only its own.
+
+    What goes ``apart`` has a channel for its queue: one whose leader is silent holds up all that its channel carries.
+    """
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
@@ -52,12 +55,13 @@ class RabbitPublisher:
             return Published.BLOCKED
         flowing = False
         try:
-            way = self._ways.get(publication.exchange)
+            target = _target(publication)
+            way = self._ways.get(target)
             if way is None or way.closed or not _flows(transport.connection):
                 async with asyncio.timeout(PUBLISH_TIMEOUT):
                     await transport.connection.ready()  # not under its alarms: what is never written can't arrive later
                     flowing = True
-                    way = await self._open(publication.exchange)
+                    way = await self._open(target)
             flowing = True
             return await self._hear(way, publication)
         except ChannelNotFoundEntity:
@@ -71,9 +75,9 @@ class RabbitPublisher:
             LOG.debug("publication without an answer", extra={"fields": {"reason": reason_of(error)}})
             return Published.UNKNOWN if flowing else Published.BLOCKED
 
-    async def _open(self, exchange: str) -> "_Way":
+    async def _open(self, target: str) -> "_Way":
         async with self._lock:
-            way = self._ways.get(exchange)
+            way = self._ways.get(target)
             if way is None or way.closed:
                 if way is not None:
                     await way.ended()
@@ -81,25 +85,30 @@ class RabbitPublisher:
                     raise OSError("not connected")
                 channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
                 underlay = cast("Channel", await channel.get_underlay_channel())
-                way = self._ways[exchange] = _Way(underlay, self._connection.inlet)
+                way = self._ways[target] = _Way(underlay, self._connection.inlet)
             return way
 
     async def _hear(self, way: "_Way", publication: Publication) -> Published:
         word = await way.publish(publication)
         if word is Published.NACKED:
-            self._renew(publication.exchange, way)
+            self._renew(_target(publication), way)
         return word
 
-    def _renew(self, exchange: str, way: "_Way") -> None:
+    def _renew(self, target: str, way: "_Way") -> None:
         """Publish on a fresh channel from now on.
 
         A channel that first met a queue while its leader's node was dying is refused until that node is back.
         """
-        if self._ways.get(exchange) is way and way.age > RENEWAL:
-            del self._ways[exchange]
+        if self._ways.get(target) is way and way.age > RENEWAL:
+            del self._ways[target]
             closing = asyncio.get_running_loop().create_task(way.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+
+def _target(publication: Publication) -> str:
+    """Return what has a channel of its own."""
+    return f" {publication.routing_key}" if publication.apart else publication.exchange
 
 
 class _Way:

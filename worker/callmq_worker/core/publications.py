@@ -22,7 +22,10 @@ _MAX_HEADER: Final = 1024
 
 
 class Publication(NamedTuple):
-    """One message to publish, persistent and confirmed. ``exchange`` "" addresses a queue by its name."""
+    """One message to publish, persistent and confirmed. ``exchange`` "" addresses a queue by its name.
+
+    ``apart``: what holds up others on their way to this queue may not hold up those to another.
+    """
 
     exchange: str
     routing_key: str
@@ -36,6 +39,7 @@ class Publication(NamedTuple):
     reply_to: str | None = None
     timestamp: float | None = None
     user_id: str | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ def back(names: Names, body: bytes, properties: Properties) -> Publication:
 
 def sorted_into(queue: str, message: Message, past: Past, *, secret: bytes) -> Publication:
     """Return the copy of a dial that waits for its turn in a queue of its account, sealed as those in the tiers are."""
-    return _waiting(message, "", queue, message.envelope.not_before, past, secret=secret)
+    copy = _waiting(message, "", queue, message.envelope.not_before, past, secret=secret)
+    return copy._replace(apart=True)
 
 
 def _waiting(
